@@ -1,0 +1,21 @@
+/* Event loops: one thread each, all socket I/O of a connection on one of them (libuv underneath).
+ *
+ * Rule of the house: everything that belongs to a loop is touched on its thread only; others post functions to it.
+ * Objects with callbacks close in two phases: close() may be called at any time, the memory is reusable only in the
+ * callback. */
+#pragma once
+#include "base/clock.h"
+#include "base/error.h"
+#include <uv.h>
+
+struct loop;
+struct loop *loop_new(const char *name); /* starts its thread */
+void loop_stop(struct loop *l);          /* runs what is posted, closes, joins; every handle on it must be closing */
+uv_loop_t *loop_uv(struct loop *l);
+bool loop_on_thread(const struct loop *l);
+void loop_post(struct loop *l, void (*fn)(void *arg), void *arg); /* any thread, in order */
+
+/* One-shot timers on a loop. */
+struct loop_timer;
+struct loop_timer *loop_timer_start(struct loop *l, int64_t delay, void (*fn)(void *arg), void *arg); /* loop thread */
+void loop_timer_cancel(struct loop_timer *t);                                                         /* loop thread; before it has fired */

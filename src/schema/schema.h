@@ -1,0 +1,169 @@
+/* What a type is. The built-in types are tables generated at build time from api/ (see api/README.md); a CRD's
+ * structural schema compiles into the same structures, so everything below serves both.
+ *
+ * Tables are immutable and may be read from any thread. A CRD's live as long as their `struct resource` is referenced. */
+#pragma once
+#include "json/doc.h"
+#include "schema/status.h"
+
+enum type_kind {
+    TYPE_STRING, TYPE_INT32, TYPE_INT64, TYPE_BOOL, TYPE_DOUBLE, TYPE_BYTES /* base64 */, TYPE_ANY,
+    TYPE_TIME, TYPE_MICRO_TIME, TYPE_DURATION, TYPE_QUANTITY, TYPE_INT_OR_STRING, TYPE_RAW /* RawExtension */,
+    TYPE_FIELDS_V1, TYPE_STRUCT, TYPE_LIST, TYPE_MAP,
+};
+enum list_type { LIST_ATOMIC, LIST_SET, LIST_MAP };
+
+struct type {
+    enum type_kind kind;
+    const char *name;          /* TYPE_STRUCT: "core/v1/PodSpec"; NULL for anonymous ones */
+    const char *openapi;       /* "io.k8s.api.core.v1.PodSpec" */
+    const char *description;   /* our own words, may be NULL */
+    const struct type *element; /* of TYPE_LIST and TYPE_MAP */
+    const struct field *fields; /* of TYPE_STRUCT, in Go's order; inline ones are already spread out for JSON */
+    uint16_t field_count;
+    enum list_type list_type : 8;    /* of TYPE_LIST, for server-side apply */
+    bool atomic;                     /* a map or struct that apply treats as one value */
+    bool preserve_unknown;           /* CRD: x-kubernetes-preserve-unknown-fields */
+    bool embedded_resource;          /* CRD: x-kubernetes-embedded-resource */
+    bool nullable;                   /* CRD */
+    bool no_protobuf, custom_json;
+    const char *const *map_keys;     /* of LIST_MAP; ends with NULL */
+    const struct crd_schema *crd;    /* CRD: the value rules (minimum, pattern, CEL …) of this node, else NULL */
+    /* generated: a perfect or sorted index of fields by name; private to schema.c */
+    const uint16_t *by_name;
+};
+
+struct field {
+    const char *name;           /* in JSON */
+    const struct type *type;
+    const char *description;
+    const char *default_json;   /* the OpenAPI default ("{}", "\"TCP\""), NULL if none */
+    const char *const *enums;   /* ends with NULL; NULL if none */
+    const char *patch_merge_key;
+    const char *alias;          /* Go type's name where it says more ("core/v1/Protocol") */
+    uint16_t pb;                /* protobuf number, 0: none */
+    bool pointer : 1, omitempty : 1, omitzero : 1, required : 1, no_json : 1;
+    bool patch_merge : 1, patch_replace : 1, patch_retain_keys : 1;
+};
+const struct field *type_field(const struct type *t, const char *name); /* NULL if there is none */
+const struct type *type_find(const char *name);                        /* built-in, by "core/v1/PodSpec" */
+
+/* ---- resources ---- */
+
+enum verb { VERB_GET = 1, VERB_LIST = 2, VERB_WATCH = 4, VERB_CREATE = 8, VERB_UPDATE = 16, VERB_PATCH = 32, VERB_DELETE = 64, VERB_DELETE_COLLECTION = 128 };
+
+struct subresource {
+    const char *name;                   /* "status" */
+    const char *group, *version, *kind; /* of what it takes */
+    unsigned verbs;
+    const struct type *type;            /* NULL for streams such as exec */
+};
+struct column {
+    const char *name, *type, *format, *description;
+    int priority;
+    const char *json_path; /* CRD columns; NULL for built-in ones, which have a function per resource */
+};
+struct resource {
+    const char *group, *version, *kind, *list_kind, *plural, *singular;
+    const char *const *short_names, *const *categories; /* end with NULL */
+    bool namespaced;
+    unsigned verbs;
+    const struct subresource *subresources;
+    size_t subresource_count;
+    const struct column *columns;
+    size_t column_count;
+    const char *table;                       /* store table, Kubernetes' etcd layout: "pods", "services/specs" */
+    const char *storage_group, *storage_version, *storage_version_hash;
+    const struct type *type;
+    const char *const *selectable_fields;    /* JSON paths beyond metadata.name/namespace; end with NULL */
+    struct crd *crd;                         /* custom resources, else NULL */
+};
+extern const struct resource *const builtin_resources[]; /* discovery order, ends with NULL */
+const struct resource *resource_find(const char *group, const char *version, const char *plural); /* built-in; version NULL: preferred */
+const struct resource *resource_find_kind(const char *group, const char *version, const char *kind);
+const struct subresource *resource_subresource(const struct resource *r, const char *name);
+/* Each built-in resource also has a constant: &resource_pods, &resource_apps_deployments, &resource_batch_jobs … (the
+ * group's first label, "_", the plural; core has none; where two versions exist the other is resource_autoscaling_v1_…). */
+#include "schema/resources.h" /* generated from api/ */
+
+/* ---- objects ---- */
+
+enum field_validation { FIELDS_IGNORE, FIELDS_WARN, FIELDS_STRICT };
+/* Brings parsed JSON into the form that Go's decoder and encoder would give: types checked (errors worded as Go's
+ * json decoder: `json: cannot unmarshal string into Go struct field ObjectMeta.metadata.labels of type …`), unknown
+ * members dropped, members in the type's order, null and empty omitempty members dropped, those without omitempty added.
+ * `unknown` collects paths of dropped members as upstream words them (`unknown field "spec.foo"`), may be NULL. */
+MUST_CHECK struct error *schema_decode(struct arena *a, const struct type *t, const struct json *in, struct json_array *unknown,
+                                       const struct json **out);
+/* Defaulting of a whole object of the resource's version (the scheme's SetDefaults functions and OpenAPI defaults). */
+const struct json *schema_default(struct arena *a, const struct resource *r, const struct json *object);
+
+/* Protobuf. The envelope ("k8s\0" + runtime.Unknown) is added and removed here. */
+MUST_CHECK struct error *schema_pb_decode(struct arena *a, const void *p, size_t n, const struct json **out); /* finds the type by the envelope */
+MUST_CHECK struct error *schema_pb_encode(struct arena *a, const struct type *t, const struct json *v, struct buf *out);
+MUST_CHECK struct error *schema_pb_decode_raw(struct arena *a, const struct type *t, const void *p, size_t n, const struct json **out); /* without envelope */
+MUST_CHECK struct error *schema_pb_encode_raw(struct arena *a, const struct type *t, const struct json *v, struct buf *out);
+
+/* Conversion between the versions of one kind (autoscaling/v1 <-> v2, events) through its storage version. */
+MUST_CHECK struct error *schema_convert(struct arena *a, const struct resource *from, const struct resource *to, const struct json *in,
+                                        const struct json **out);
+
+/* ---- patches (schema/patch.c, schema/apply.c) ---- */
+
+/* Strategic merge patch, all directives ($patch, $retainKeys, $setElementOrder, $deleteFromPrimitiveList). */
+MUST_CHECK struct error *schema_strategic_merge(struct arena *a, const struct type *t, const struct json *object, const struct json *patch,
+                                                const struct json **out);
+
+/* Field management. `managed` of the result is in metadata.managedFields. `now` is a wall time. */
+struct apply_options {
+    const char *manager;     /* field manager */
+    const char *api_version; /* of the request: "apps/v1" */
+    const char *subresource; /* "" for none */
+    int64_t now;
+    bool force;
+    const char *const *reset_fields; /* dotted paths that this request may not own ("status"), end with NULL; may be NULL */
+};
+/* After create, update or a patch other than apply: what changed from `live` (NULL on create) to `updated` becomes
+ * owned by the manager with operation Update. */
+MUST_CHECK struct error *schema_managed_update(struct arena *a, const struct type *t, const struct json *live, const struct json *updated,
+                                               const struct apply_options *o, const struct json **out);
+/* Server-side apply: merges `config` into `live` (NULL: it is created), removes what the manager's last configuration
+ * had and this one has not, conflicts unless forced (409 with one cause per field, as upstream words them). */
+MUST_CHECK struct error *schema_apply(struct arena *a, const struct type *t, const struct json *live, const struct json *config,
+                                      const struct apply_options *o, const struct json **out);
+
+/* ---- OpenAPI (schema/openapi.c); documents are made when first asked for ---- */
+void schema_openapi_v2(struct buf *json, const struct resource *const *custom, size_t custom_count);
+void schema_openapi_v3(struct buf *json, const char *group, const char *version, const struct resource *const *custom, size_t custom_count);
+
+/* ---- selectors (schema/selector.c) ---- */
+
+/* Label selector in URL form ("a=b,c in (d,e),!f") or as a LabelSelector object; field selector ("a.b=c,d!=e"). */
+struct selector;
+MUST_CHECK struct error *label_selector_parse(struct arena *a, const char *text, struct selector **out); /* errors as upstream: `unable to parse requirement: …` */
+MUST_CHECK struct error *label_selector_from_json(struct arena *a, const struct json *label_selector, struct selector **out); /* NULL json: matches nothing; {}: everything */
+bool label_selector_matches(const struct selector *s, const struct json *labels);
+bool label_selector_empty(const struct selector *s);
+const char *label_selector_text(struct arena *a, const struct selector *s);
+MUST_CHECK struct error *field_selector_parse(struct arena *a, const char *text, struct selector **out);
+/* `value` gives a field's value (NULL: not a known field; the parse of a request checks that before). */
+bool field_selector_matches(const struct selector *s, const char *(*value)(const char *field, void *arg), void *arg);
+/* The requirement "field = value", NULL if the selector has none for that field. */
+const char *field_selector_exact(const struct selector *s, const char *field);
+size_t selector_requirements(const struct selector *s, const char *const **keys);
+
+/* ---- quantities (schema/quantity.c): exact decimals as resource.Quantity ---- */
+struct quantity {
+    int64_t value;  /* value * 10^scale */
+    int32_t scale;
+    uint8_t format; /* 0 DecimalSI, 1 BinarySI, 2 DecimalExponent */
+};
+bool quantity_parse(const char *s, struct quantity *out);
+const char *quantity_format(struct arena *a, const struct quantity *q); /* canonical form */
+int64_t quantity_value(const struct quantity *q);       /* rounded up, saturating */
+int64_t quantity_milli_value(const struct quantity *q); /* rounded up, saturating */
+int quantity_compare(const struct quantity *a, const struct quantity *b);
+void quantity_add(struct quantity *a, const struct quantity *b); /* keeps a's format unless a is zero */
+void quantity_sub(struct quantity *a, const struct quantity *b);
+/* From JSON (string or number); zero if absent or malformed. */
+struct quantity quantity_of(const struct json *v);

@@ -1,0 +1,116 @@
+/* The store: revisions, snapshots, watch, durable commits.
+ *
+ * State is a set of tables (one per resource: "pods", "services/specs", "example.com/widgets"), each a persistent
+ * ordered map from key ("namespace/name" or "name") to document. One 64-bit revision counts commits of the whole
+ * store; it is the resourceVersion. The full key of an entry is "/registry/" table "/" key, the layout of Kubernetes
+ * in etcd.
+ *
+ * Two states exist: the head, which commits are checked against, and the published one, which everybody reads. A
+ * commit changes the head at once, under a lock and without waiting; the backend then makes batches durable (one disk
+ * sync for all commits that came meanwhile), publishes them and calls back. So nothing that can be read can be lost,
+ * and what is acknowledged can be read.
+ *
+ * Threads: every function may be called from any thread unless it says otherwise. Callbacks run on the store's own
+ * thread: they must be short, must not block and must not commit synchronously (post to a loop or queue instead). */
+#pragma once
+#include "base/clock.h"
+#include "base/error.h"
+#include "json/doc.h"
+
+struct store;
+struct store_table;
+
+struct store_config {
+    const char *backend;    /* "sqlite", "memory" (nothing survives) */
+    const char *path;       /* sqlite: file of the database */
+    const struct clock *clock;
+    size_t watch_window;    /* events kept per table for watchers; 0: 8192 */
+    int64_t history;        /* superseded values kept on disk this long, ns; 0: five minutes */
+};
+/* Errors name cause and remedy: a locked, corrupt, read-only or newer database, a full disk. */
+MUST_CHECK struct error *store_open(const struct store_config *config, struct store **out);
+/* Waits for commits under way, then closes. No watch may be open. */
+void store_close(struct store *s);
+uint64_t store_revision(struct store *s); /* published */
+
+/* The table of that name, made on first use; lives as long as the store. */
+struct store_table *store_table(struct store *s, const char *name);
+
+/* ---- reading: the published state ---- */
+
+/* A consistent picture of the whole store at one revision. Cheap: one lock, one reference. */
+struct store_snapshot;
+struct store_snapshot *store_snapshot(struct store *s);
+/* As of an earlier revision that is still in the window; NULL if it is compacted (the caller answers 410). */
+struct store_snapshot *store_snapshot_at(struct store *s, uint64_t revision);
+void store_snapshot_free(struct store_snapshot *snap);
+uint64_t store_snapshot_revision(const struct store_snapshot *snap);
+#define cleanup_snapshot CLEANUP(cleanup_snapshot_)
+static inline void cleanup_snapshot_(struct store_snapshot **s) { if (*s) store_snapshot_free(*s); }
+
+/* The document of that key with a new reference, or NULL. */
+struct doc *store_get(struct store *s, struct store_table *t, const char *key);
+/* The head's document: what a commit would be compared with. For read-modify-write; never shown to a client. */
+struct doc *store_get_head(struct store *s, struct store_table *t, const char *key);
+
+/* Walks keys >= `from` with the prefix, in byte order, while fn returns true. The document is borrowed. */
+typedef bool store_visit_fn(const char *key, struct doc *d, void *arg);
+void store_visit(const struct store_snapshot *snap, struct store_table *t, const char *prefix, const char *from,
+                 store_visit_fn *fn, void *arg);
+size_t store_count(const struct store_snapshot *snap, struct store_table *t, const char *prefix);
+
+/* ---- writing ---- */
+
+#define STORE_ANY UINT64_MAX
+struct store_op {
+    struct store_table *table;
+    const char *key;
+    struct doc *value;  /* NULL: delete. A fresh document; the store sets its revision and takes its own reference */
+    uint64_t expect;    /* the revision that the entry must have in the head; 0: it must not exist; STORE_ANY */
+};
+/* Called once when the commit is durable and published (error NULL), or when the disk refused it. */
+typedef void store_done_fn(uint64_t revision, const struct error *error, void *arg);
+/* All or nothing. An unfulfilled expectation is returned as an error at once: reason "Conflict" (or "AlreadyExists"
+ * where 0 was expected, "NotFound" where something else was), and nothing has changed. After NULL is returned,
+ * `done` (may be NULL) will be called. All ops of a commit get the same revision, which is returned in *revision. */
+MUST_CHECK struct error *store_commit(struct store *s, const struct store_op *ops, size_t n, store_done_fn *done,
+                                      void *arg, uint64_t *revision);
+/* The same, blocking until durable. */
+MUST_CHECK struct error *store_commit_wait(struct store *s, const struct store_op *ops, size_t n, uint64_t *revision);
+
+/* ---- watching ---- */
+
+enum store_event_type { STORE_ADDED, STORE_MODIFIED, STORE_DELETED };
+struct store_event {
+    enum store_event_type type;
+    uint64_t revision;
+    const char *key;
+    struct doc *doc;      /* for STORE_DELETED: the last state, with the revision of the deletion */
+    struct doc *previous; /* NULL for STORE_ADDED */
+};
+struct store_watch;
+/* Events of the table with revision > from. `wake` is called (store's thread) whenever there may be more to read and
+ * at least once after the last store_watch_next that returned false. Error "Expired" (410) if `from` has left the
+ * window, worded as Kubernetes does: "too old resource version: FROM (OLDEST)". */
+MUST_CHECK struct error *store_watch_open(struct store *s, struct store_table *t, uint64_t from, void (*wake)(void *arg),
+                                          void *arg, struct store_watch **out);
+/* The next event (its pointers are valid until the next call), or false. `lost` is set when the reader was too slow
+ * and the window has moved past it: close the watch and tell the client 410. */
+bool store_watch_next(struct store_watch *w, struct store_event *event, bool *lost);
+/* Everything up to this revision has been returned by store_watch_next (for bookmarks); only after it returned false. */
+uint64_t store_watch_progress(struct store_watch *w);
+/* No wake call is running or will come after it returns. */
+void store_watch_close(struct store_watch *w);
+
+/* ---- looking after itself ---- */
+
+/* Drops superseded values older than `keep` and gives the space back. Runs by itself, too. */
+MUST_CHECK struct error *store_compact(struct store *s, int64_t keep);
+/* A consistent copy of the database in a new file, while the store is running. */
+MUST_CHECK struct error *store_backup(struct store *s, const char *path);
+struct store_stats {
+    uint64_t revision, oldest_watchable;
+    size_t entries, memory;
+    uint64_t commits, syncs, disk_bytes;
+};
+void store_stats(struct store *s, struct store_stats *out);
