@@ -3,8 +3,16 @@
  * A client lives on one loop; its calls are made and their callbacks come on that loop's thread (http_call_* on a call
  * likewise). Threads that may block use http_fetch, from anywhere but the loop's own thread. */
 #pragma once
-#include "net/dial.h"
 #include "net/http.h"
+
+/* Where to connect. */
+struct net_target {
+    const char *unix_path;   /* a unix socket; else: */
+    const char *host;        /* address or name */
+    int port;
+    struct tls_config *tls;  /* a client configuration, NULL: plain */
+    const char *server_name; /* for SNI and verification; NULL: host */
+};
 
 struct http_client;
 struct http_client *http_client_new(struct loop *loop);
@@ -13,7 +21,7 @@ void http_client_close(struct http_client *c);
 struct loop *http_client_loop(const struct http_client *c);
 
 struct http_request {
-    struct dial_target target;         /* where to */
+    struct net_target target;         /* where to */
     const char *method;                /* NULL: GET, with a body POST */
     const char *path;                  /* with query, as it goes on the wire; NULL: "/" */
     const char *host;                  /* the Host header; NULL: the target's host and port */

@@ -4,7 +4,7 @@
 #include "net/http_client.h"
 
 struct http_proxy {
-    struct dial_target target;
+    struct net_target target;
     const char *path;                  /* path and query on the wire */
     const char *host;                  /* Host header, NULL: the target's */
     const struct http_header *headers; /* added, or instead of the client's of the same name */
