@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "net/loop.h"
+#include "net/stream.h"
 
 struct http_header { const char *name, *value; }; /* names in lower case */
 
@@ -19,6 +20,8 @@ struct http_peer {
     const char *common_name;
     const char *const *organizations; /* ends with NULL */
     const char *cert_sha256;          /* hex, of the DER */
+    /* A certificate was sent, verified or not (then: 401). The DER is there for further CAs (front proxy). */
+    const struct tls_peer *tls; /* NULL over plain HTTP */
 };
 
 struct http_exchange {
@@ -32,6 +35,7 @@ struct http_exchange {
     const char *body;
     size_t body_len;
     int version;                   /* 1 or 2 */
+    bool body_too_large;           /* the body passed max_body and is not here: only with oversize_to_handler */
     const struct http_peer *peer;
     void (*on_close)(struct http_exchange *x); /* the client is gone; set by the handler */
     void *user;                    /* the handler's */
@@ -51,23 +55,9 @@ void http_set_on_drain(struct http_exchange *x, void (*on_drain)(struct http_exc
 void http_end(struct http_exchange *x);
 
 /* HTTP/1.1 upgrade: answers 101 with the headers and turns the connection into a byte stream (TLS stays below). Bytes
- * that the client sent already are delivered first. */
-struct stream;
+ * that the client sent already are delivered first. The exchange stays for its arena, headers and peer until http_end;
+ * on_close is not called any more. NULL if the request did not ask for an upgrade or the client is gone: answer then. */
 struct stream *http_upgrade(struct http_exchange *x, const char *protocol, const struct http_header *headers, size_t header_count);
-
-/* A two-way byte stream on a loop thread: an upgraded connection, a client connection, one end of a tunnel. */
-struct stream_callbacks {
-    void (*data)(struct stream *s, const void *p, size_t n, void *arg); /* n == 0: the peer will send no more */
-    void (*drain)(struct stream *s, void *arg);                         /* all written bytes are sent; may be NULL */
-    void (*closed)(struct stream *s, const struct error *e, void *arg); /* the last call; e is NULL for a clean end */
-};
-void stream_start(struct stream *s, const struct stream_callbacks *cb, void *arg);
-void stream_write(struct stream *s, const void *p, size_t n); /* copied */
-size_t stream_pending(const struct stream *s);
-void stream_pause(struct stream *s, bool paused); /* stops reading: back-pressure */
-void stream_shutdown(struct stream *s);           /* no more writes; reading goes on */
-void stream_close(struct stream *s);
-struct loop *stream_loop(struct stream *s);
 
 typedef void http_handler_fn(struct http_exchange *x, void *arg);
 struct http_server_config {
@@ -75,6 +65,7 @@ struct http_server_config {
     int port;                  /* 0: any */
     struct tls_config *tls;    /* NULL: plain */
     size_t max_body;           /* bytes; above: 413. kube-apiserver: 3 MiB */
+    bool oversize_to_handler;  /* the handler answers a body above max_body (body_too_large); else a plain 413 */
     size_t max_headers;        /* bytes of request line and headers; 0: 1 MiB as Go */
     unsigned max_streams;      /* HTTP/2 concurrent streams; 0: 250 */
     int64_t idle_timeout;      /* ns; 0: three minutes */
