@@ -13,6 +13,7 @@ enum type_kind {
 };
 enum list_type { LIST_ATOMIC, LIST_SET, LIST_MAP };
 
+struct default_object;
 struct type {
     enum type_kind kind;
     const char *name;          /* TYPE_STRUCT: "core/v1/PodSpec"; NULL for anonymous ones */
@@ -22,15 +23,26 @@ struct type {
     const struct field *fields; /* of TYPE_STRUCT, in Go's order; inline ones are already spread out for JSON */
     uint16_t field_count;
     enum list_type list_type : 8;    /* of TYPE_LIST, for server-side apply */
+    bool list_type_given;            /* not just LIST_ATOMIC because nothing is said */
     bool atomic;                     /* a map or struct that apply treats as one value */
+    bool granular;                   /* a map that says that it is not */
     bool preserve_unknown;           /* CRD: x-kubernetes-preserve-unknown-fields */
     bool embedded_resource;          /* CRD: x-kubernetes-embedded-resource */
     bool nullable;                   /* CRD */
     bool no_protobuf, custom_json;
+    bool extra, openapi_any;         /* not in OpenAPI at all; there as "anything" */
+    bool is_kind;                    /* has the group, version and kind below in OpenAPI */
+    bool has_defaults;               /* defaulting may change something here or below */
+    const char *kind_group, *kind_version; /* of a kind; the kind is the type's name */
+    const char *unions;              /* OpenAPI's x-kubernetes-unions as JSON, else NULL */
+    void (*default_hook)(struct default_object *o); /* conditional defaults (schema/default.h), else NULL */
     const char *const *map_keys;     /* of LIST_MAP; ends with NULL */
     const struct crd_schema *crd;    /* CRD: the value rules (minimum, pattern, CEL …) of this node, else NULL */
-    /* generated: a perfect or sorted index of fields by name; private to schema.c */
-    const uint16_t *by_name;
+    /* generated and private to schema/: the fields by name; and as protobuf has them, with inline ones as messages of
+     * their own (name NULL), in the order of their numbers */
+    const uint16_t *by_name, *by_number;
+    const struct field *pb_fields;
+    uint16_t pb_count;
 };
 
 struct field {
@@ -38,15 +50,21 @@ struct field {
     const struct type *type;
     const char *description;
     const char *default_json;   /* the OpenAPI default ("{}", "\"TCP\""), NULL if none */
-    const char *const *enums;   /* ends with NULL; NULL if none */
+    const char *set_default;    /* what defaulting sets it to when absent or zero, as JSON; NULL if nothing */
+    const char *const *enums;   /* of the value or, for a list or map, its elements; ends with NULL; NULL if none */
     const char *patch_merge_key;
     const char *alias;          /* Go type's name where it says more ("core/v1/Protocol") */
     uint16_t pb;                /* protobuf number, 0: none */
     bool pointer : 1, omitempty : 1, omitzero : 1, required : 1, no_json : 1;
     bool patch_merge : 1, patch_replace : 1, patch_retain_keys : 1;
+    bool pb_wrap : 1;           /* protobuf wraps the string list in a message */
+    bool item_default : 1;      /* OpenAPI shows the zero value as default of the elements */
 };
 const struct field *type_field(const struct type *t, const char *name); /* NULL if there is none */
 const struct type *type_find(const char *name);                        /* built-in, by "core/v1/PodSpec" */
+/* All built-in structs, sorted by name; anonymous types (lists, maps, scalars) follow. */
+extern const struct type schema_types[];
+extern const size_t schema_struct_count;
 
 /* ---- resources ---- */
 
@@ -74,14 +92,30 @@ struct resource {
     size_t column_count;
     const char *table;                       /* store table, Kubernetes' etcd layout: "pods", "services/specs" */
     const char *storage_group, *storage_version, *storage_version_hash;
-    const struct type *type;
-    const char *const *selectable_fields;    /* JSON paths beyond metadata.name/namespace; end with NULL */
+    const struct type *type, *list_type;     /* list_type: of list_kind, NULL for custom resources */
+    const char *const *selectable_fields;    /* field labels beyond metadata.name/namespace; end with NULL; see resource_field */
     struct crd *crd;                         /* custom resources, else NULL */
 };
 extern const struct resource *const builtin_resources[]; /* discovery order, ends with NULL */
 const struct resource *resource_find(const char *group, const char *version, const char *plural); /* built-in; version NULL: preferred */
 const struct resource *resource_find_kind(const char *group, const char *version, const char *kind);
 const struct subresource *resource_subresource(const struct resource *r, const char *name);
+/* The value that a field selector sees, "" if absent; works for any label of selectable_fields and metadata.*. */
+const char *resource_field(struct arena *a, const struct resource *r, const struct json *object, const char *label);
+
+/* Groups in discovery order, versions by preference; ends with a NULL name. */
+struct api_group { const char *name; const char *const *versions; };
+extern const struct api_group builtin_groups[];
+/* metrics.k8s.io: described here, served by an aggregated server; ends with NULL. */
+extern const struct resource *const aggregated_resources[];
+/* Group versions that OpenAPI lists for DeleteOptions and WatchEvent; ends with NULL. */
+extern const char *const option_group_versions[];
+/* Objects that a first start creates, as JSON text, grouped by kind; ends with NULLs. */
+struct bootstrap_object { const char *api_version, *kind, *json; };
+extern const struct bootstrap_object bootstrap_objects[];
+/* Once at start, before there are threads: shares the schema's names with all documents. */
+void schema_init(void);
+
 /* Each built-in resource also has a constant: &resource_pods, &resource_apps_deployments, &resource_batch_jobs … (the
  * group's first label, "_", the plural; core has none; where two versions exist the other is resource_autoscaling_v1_…). */
 #include "schema/resources.h" /* generated from api/ */
