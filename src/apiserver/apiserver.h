@@ -1,0 +1,136 @@
+/* The API server: the whole request path from a parsed HTTP request (or a call from the same process) to the store and
+ * back. One per process.
+ *
+ * Threads: apiserver_handle runs on the exchange's loop; requests that may block (webhooks, calls to nodes or aggregated
+ * servers) continue on a worker. apiserver_call and the watch functions may be called from any thread but a loop's or
+ * the store's. */
+#pragma once
+#include "base/worker.h"
+#include "net/http.h"
+#include "net/pki.h"
+#include "schema/schema.h"
+#include "store/store.h"
+
+struct apiserver;
+
+struct apiserver_config {
+    struct store *store;              /* outlives the server */
+    const struct clock *clock;        /* NULL: real */
+    struct loop *client_loop;         /* for calls to webhooks, nodes and aggregated servers; NULL: none are made */
+    /* Authentication. */
+    const char *token_auth_file;      /* CSV lines token,user,uid,"group,group"; NULL: none */
+    const char *client_ca;            /* PEM: what client certificates were verified against; published for extensions */
+    const char *requestheader_ca;     /* PEM: the front proxy's CA; NULL: none */
+    bool anonymous;                   /* requests without credentials are system:anonymous */
+    const char *const *authorization_modes; /* "Node", "RBAC", "AlwaysAllow" …, ends with NULL; NULL: Node, RBAC */
+    /* Service accounts. */
+    const char *issuer;               /* "https://kubernetes.default.svc" */
+    const char *const *audiences;     /* ends with NULL; NULL: the issuer */
+    const char *service_account_key;  /* PEM, private: signs and verifies */
+    const char *const *old_service_account_keys; /* PEM, verify only; ends with NULL; may be NULL */
+    /* Network. */
+    const char *const *service_cidrs; /* one or two, ends with NULL; NULL: 10.96.0.0/12 */
+    int node_port_first, node_port_last; /* 0: 30000-32767 */
+    const char *advertise_address;    /* of the kubernetes service's endpoint; NULL: no endpoint is kept */
+    int secure_port;                  /* 0: 6443 */
+    /* How nodes are reached on their port 10250: a client configuration with the API server's kubelet certificate. */
+    struct tls_config *node_tls;
+    /* Certificate and key (PEM) presented to aggregated API servers; may be NULL. */
+    const char *proxy_client_cert, *proxy_client_key;
+    const char *const *feature_gates; /* "Name=true"; ends with NULL; may be NULL */
+    const char *const *enabled_admission, *const *disabled_admission; /* plug-in names, end with NULL; may be NULL */
+    unsigned max_requests_in_flight, max_mutating_in_flight; /* 0: 400, 200 */
+};
+/* Makes the bootstrap objects that are missing (blocking until they are durable), then serves. Strings are copied. */
+MUST_CHECK struct error *apiserver_new(const struct apiserver_config *config, struct apiserver **out);
+/* Readiness turns false and watches are ended; requests are still answered. */
+void apiserver_shutdown(struct apiserver *s);
+/* After the HTTP server has stopped and no call is running. */
+void apiserver_free(struct apiserver *s);
+
+/* The handler of the HTTP server; arg is the struct apiserver. */
+void apiserver_handle(struct http_exchange *x, void *arg);
+
+struct store *apiserver_store(struct apiserver *s);
+/* The table that holds the resource's objects. Built-in objects are stored in the form of the storage version; all
+ * resources but autoscaling/v1 and events.k8s.io/v1 are served as they are stored. */
+struct store_table *apiserver_table(struct apiserver *s, const struct resource *r);
+/* A built-in or custom resource that is served now, NULL if there is none. For custom ones valid until the server is
+ * freed (definitions that were replaced are kept). */
+const struct resource *apiserver_resource(struct apiserver *s, const char *group, const char *version, const char *plural);
+/* Calls fn for every served resource, in discovery order; `served` changes whenever a definition does. */
+void apiserver_each_resource(struct apiserver *s, void (*fn)(const struct resource *r, void *arg), void *arg);
+
+/* ---- calls in the same process: client/local.c ---- */
+
+/* Query options, of HTTP requests and calls alike. Zero is "not given" unless said otherwise. */
+struct request_options {
+    const char *label_selector, *field_selector;
+    const char *resource_version, *resource_version_match;
+    int64_t limit;
+    const char *continue_token;
+    bool allow_bookmarks, send_initial_events, has_send_initial_events;
+    int64_t timeout_seconds;
+    bool dry_run;
+    const char *field_manager;
+    const char *field_validation; /* "Strict", "Warn", "Ignore"; NULL: Warn */
+    bool force;
+    bool has_force;
+    bool pretty;
+    bool ignore_store_read_error;
+};
+struct apiserver_call {
+    const char *user;
+    const char *const *groups;       /* ends with NULL; may be NULL; "system:authenticated" is added */
+    const char *user_agent;          /* its first word is the default field manager */
+    const char *verb;                /* "get" "list" "create" "update" "patch" "delete" "deletecollection" */
+    const struct resource *resource;
+    const char *subresource;         /* NULL: none */
+    const char *ns, *name;           /* NULL: none */
+    const struct request_options *options; /* may be NULL */
+    const char *patch_type;          /* "application/merge-patch+json" …; for verb "patch" */
+    const struct json *body;         /* the object, the patch, or DeleteOptions (may be NULL) */
+};
+struct apiserver_answer {
+    int code;              /* 200, 201, 202 */
+    struct doc *doc;       /* one reference for the caller; NULL for lists. May be a Status (delete). */
+    struct doc_list items; /* of lists; the caller frees it */
+    uint64_t revision;     /* of lists */
+    const char *continue_token; /* malloced; NULL at the end of the list */
+};
+/* Blocks until the answer is there; writes until they are durable. The same authorization, admission and validation as
+ * for HTTP requests. */
+MUST_CHECK struct error *apiserver_call(struct apiserver *s, const struct apiserver_call *c, struct apiserver_answer *out);
+
+/* A watch, pulled like a store watch (store.h) but seen through selectors: an object that begins to match is ADDED, one
+ * that ceases to is DELETED (its last state that matched, with the new revision). call->verb is ignored. */
+struct apiserver_watch;
+MUST_CHECK struct error *apiserver_watch_open(struct apiserver *s, const struct apiserver_call *c, uint64_t from, void (*wake)(void *arg),
+                                              void *arg, struct apiserver_watch **out);
+/* event->doc of a DELETED event is borrowed like everything else, until the next call. */
+bool apiserver_watch_next(struct apiserver_watch *w, struct store_event *event, bool *lost);
+uint64_t apiserver_watch_progress(struct apiserver_watch *w);
+void apiserver_watch_close(struct apiserver_watch *w);
+
+/* ---- hooks: set up between apiserver_new and the first request ---- */
+
+struct user_extra { const char *key; const char *const *values; };
+struct user {
+    const char *name, *uid;          /* never NULL */
+    const char *const *groups;       /* ends with NULL */
+    const struct user_extra *extra;
+    size_t extra_count;
+};
+/* Looks at a bearer token that no built-in authenticator knows. True: `out` (in the arena) is the user. Runs on a worker
+ * thread and may block. */
+typedef bool apiserver_token_fn(struct arena *a, const char *token, struct user *out, void *arg);
+void apiserver_add_token_authenticator(struct apiserver *s, apiserver_token_fn *fn, void *arg);
+
+/* Appends metrics in Prometheus' text format to what /metrics answers. */
+void apiserver_add_metrics(struct apiserver *s, void (*fn)(struct buf *out, void *arg), void *arg);
+/* A check of /healthz, /livez and /readyz; NULL: well. Called on loop threads: short. */
+void apiserver_add_health(struct apiserver *s, const char *name, const char *(*check)(void *arg), void *arg);
+/* Answers paths below a prefix ("/console/") that the API does not know, after authentication and authorization. */
+void apiserver_add_path(struct apiserver *s, const char *prefix, http_handler_fn *fn, void *arg);
+/* A signed service account token, e.g. for components in the process. Malloced. */
+char *apiserver_issue_token(struct apiserver *s, const char *ns, const char *name, const char *uid, int64_t lifetime);
