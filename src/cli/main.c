@@ -1,0 +1,32 @@
+/* coracle VERB …: finds the verb and runs it. */
+#include "base/str.h"
+#include "cli/verbs.h"
+#include <stdio.h>
+
+const struct verb_info *const verbs[] = {&verb_server, &verb_agent, &verb_kubeconfig, &verb_token, &verb_snapshot, &verb_restore,
+                                         &verb_check, &verb_version, &verb_completion, NULL};
+
+static void print_help(void) {
+    puts("Coracle is a whole Kubernetes " KUBERNETES_VERSION " platform in one program.\n\n"
+         "  coracle server           starts a cluster on this machine\n"
+         "  export KUBECONFIG=/var/lib/coracle/kubeconfig\n"
+         "  kubectl get nodes        talks to it, as to any cluster\n\n"
+         "Usage:\n  coracle VERB [flags]\n\nVerbs:");
+    for (size_t i = 0; verbs[i] != NULL; i++) printf("  %-12s  %s\n", verbs[i]->name, verbs[i]->summary);
+    puts("\n`coracle VERB --help` explains a verb and its flags.");
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2 || str_in(argv[1], (const char *const[]){"--help", "-h", "help", NULL})) {
+        for (size_t i = 0; argc > 2 && verbs[i] != NULL; i++) {
+            if (str_eq(argv[2], verbs[i]->name)) return flags_print_help(verbs[i]), 0;
+        }
+        return print_help(), argc < 2 ? 2 : 0;
+    }
+    if (str_eq(argv[1], "--version")) return verb_version.run(1, argv + 1);
+    for (size_t i = 0; verbs[i] != NULL; i++) {
+        if (str_eq(argv[1], verbs[i]->name)) return verbs[i]->run(argc - 1, argv + 1);
+    }
+    fprintf(stderr, "error: unknown verb \"%s\"; `coracle --help` lists the verbs\n", argv[1]);
+    return 2;
+}

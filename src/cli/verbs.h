@@ -1,0 +1,10 @@
+/* The verbs of the command line, one file each. */
+#pragma once
+#include "cli/flags.h"
+
+extern const struct verb_info verb_server, verb_agent, verb_kubeconfig, verb_token, verb_snapshot, verb_restore, verb_check, verb_version,
+    verb_completion;
+extern const struct verb_info *const verbs[]; /* in the order of the help; ends with NULL */
+
+#define CORACLE_VERSION "v0.1.0"
+#define KUBERNETES_VERSION "v1.35.4"

@@ -1,0 +1,37 @@
+/* The parts of a node's network, started and stopped together. */
+#include "network/network.h"
+#include "network/dns.h"
+#include "network/podnet.h"
+#include "network/proxy.h"
+#include "network/rtnl.h"
+
+struct network {
+    struct podnet *podnet;
+    struct proxy *proxy;
+    struct dns_server *dns;
+};
+
+struct error *network_start(const struct network_config *c, struct network **out) {
+    static const struct resource *const watched[] = {&resource_nodes, &resource_services, &resource_discovery_endpointslices};
+    for (size_t i = 0; i < ARRAY_LEN(watched); i++) cache_add(c->cache, watched[i], NULL);
+    struct network *n = xcalloc(1, sizeof(*n));
+    struct error *e = podnet_start(c, &n->podnet);
+    if (e == NULL) e = proxy_start(c, &n->proxy);
+    if (e == NULL && c->dns_address != NULL) e = dns_start(c, &n->dns);
+    if (e != NULL) network_stop(n);
+    else *out = n;
+    return e;
+}
+
+void network_stop(struct network *n) {
+    dns_stop(n->dns);
+    proxy_stop(n->proxy);
+    podnet_stop(n->podnet);
+    free(n);
+}
+
+struct error *network_remove_all(void) {
+    TRY(proxy_remove_all());
+    TRY(rtnl_link_delete("coracle.dns"));
+    return rtnl_link_delete("coracle.vx");
+}
