@@ -20,12 +20,27 @@
 struct store;
 struct store_table;
 
+/* How the values of a table are kept on disk, e.g. encrypted (store/encrypt.h). Called on the store's thread, and by
+ * store_open. `key` is the full key, "/registry/secrets/ns/name". */
+struct store_transform {
+    const char *table;
+    struct error *(*encode)(void *arg, const char *key, const void *p, size_t n, struct buf *out);
+    struct error *(*decode)(void *arg, const char *key, const void *p, size_t n, struct buf *out);
+    void *arg;
+};
+
 struct store_config {
     const char *backend;    /* "sqlite", "memory" (nothing survives) */
     const char *path;       /* sqlite: file of the database */
     const struct clock *clock;
-    size_t watch_window;    /* events kept per table for watchers; 0: 8192 */
-    int64_t history;        /* superseded values kept on disk this long, ns; 0: five minutes */
+    size_t watch_window;    /* most events kept per table for watchers; 0: 8192 */
+    int64_t history;        /* superseded values and events are kept this long, ns; 0: five minutes */
+    uint64_t max_bytes;     /* sqlite: a commit that would make the database bigger fails as on a full disk; 0: no limit */
+    /* Memory only: no thread; store_commit makes everything (publication, callbacks, wakes) happen before it returns. For
+     * simulated clusters. */
+    bool synchronous;
+    const struct store_transform *transforms; /* copied */
+    size_t transform_count;
 };
 /* Errors name cause and remedy: a locked, corrupt, read-only or newer database, a full disk. */
 MUST_CHECK struct error *store_open(const struct store_config *config, struct store **out);
@@ -41,8 +56,9 @@ struct store_table *store_table(struct store *s, const char *name);
 /* A consistent picture of the whole store at one revision. Cheap: one lock, one reference. */
 struct store_snapshot;
 struct store_snapshot *store_snapshot(struct store *s);
-/* As of an earlier revision that is still in the window; NULL if it is compacted (the caller answers 410). */
-struct store_snapshot *store_snapshot_at(struct store *s, uint64_t revision);
+/* Only table `t`, as of an earlier revision that is still in its window; NULL if it is compacted (the caller answers
+ * 410). Costs as much as there were changes since. */
+struct store_snapshot *store_snapshot_at(struct store *s, struct store_table *t, uint64_t revision);
 void store_snapshot_free(struct store_snapshot *snap);
 uint64_t store_snapshot_revision(const struct store_snapshot *snap);
 #define cleanup_snapshot CLEANUP(cleanup_snapshot_)
@@ -50,6 +66,7 @@ static inline void cleanup_snapshot_(struct store_snapshot **s) { if (*s) store_
 
 /* The document of that key with a new reference, or NULL. */
 struct doc *store_get(struct store *s, struct store_table *t, const char *key);
+struct doc *store_snapshot_get(const struct store_snapshot *snap, struct store_table *t, const char *key);
 /* The head's document: what a commit would be compared with. For read-modify-write; never shown to a client. */
 struct doc *store_get_head(struct store *s, struct store_table *t, const char *key);
 
@@ -62,16 +79,19 @@ size_t store_count(const struct store_snapshot *snap, struct store_table *t, con
 /* ---- writing ---- */
 
 #define STORE_ANY UINT64_MAX
+#define STORE_MAX_OPS 1024
 struct store_op {
     struct store_table *table;
     const char *key;
     struct doc *value;  /* NULL: delete. A fresh document; the store sets its revision and takes its own reference */
     uint64_t expect;    /* the revision that the entry must have in the head; 0: it must not exist; STORE_ANY */
 };
-/* Called once when the commit is durable and published (error NULL), or when the disk refused it. */
+/* Called once when the commit is durable and published (error NULL), or when the disk refused it: then everything
+ * committed since is refused as well, the head is the published state again, and the store goes on: what comes later may
+ * succeed, e.g. when there is space again. */
 typedef void store_done_fn(uint64_t revision, const struct error *error, void *arg);
-/* All or nothing. An unfulfilled expectation is returned as an error at once: reason "Conflict" (or "AlreadyExists"
- * where 0 was expected, "NotFound" where something else was), and nothing has changed. After NULL is returned,
+/* All or nothing, at most STORE_MAX_OPS ops, all of different keys. An unfulfilled expectation is returned as an error at once: reason "Conflict" (or "AlreadyExists"
+ * where 0 was expected, "NotFound" where something else was, or for any deletion of what is not there), and nothing has changed. After NULL is returned,
  * `done` (may be NULL) will be called. All ops of a commit get the same revision, which is returned in *revision. */
 MUST_CHECK struct error *store_commit(struct store *s, const struct store_op *ops, size_t n, store_done_fn *done,
                                       void *arg, uint64_t *revision);
@@ -89,8 +109,8 @@ struct store_event {
     struct doc *previous; /* NULL for STORE_ADDED */
 };
 struct store_watch;
-/* Events of the table with revision > from. `wake` is called (store's thread) whenever there may be more to read and
- * at least once after the last store_watch_next that returned false. Error "Expired" (410) if `from` has left the
+/* Events of the table with revision > from. The reader calls store_watch_next until it returns false, then waits for
+ * `wake`, which is called (store's thread) once after that, as soon as there may be more to read. Error "Expired" (410) if `from` has left the
  * window, worded as Kubernetes does: "too old resource version: FROM (OLDEST)". */
 MUST_CHECK struct error *store_watch_open(struct store *s, struct store_table *t, uint64_t from, void (*wake)(void *arg),
                                           void *arg, struct store_watch **out);
@@ -99,7 +119,7 @@ MUST_CHECK struct error *store_watch_open(struct store *s, struct store_table *t
 bool store_watch_next(struct store_watch *w, struct store_event *event, bool *lost);
 /* Everything up to this revision has been returned by store_watch_next (for bookmarks); only after it returned false. */
 uint64_t store_watch_progress(struct store_watch *w);
-/* No wake call is running or will come after it returns. */
+/* No wake call is running or will come after it returns. Not from within `wake`, nor holding a lock that it takes. */
 void store_watch_close(struct store_watch *w);
 
 /* ---- looking after itself ---- */
@@ -109,8 +129,9 @@ MUST_CHECK struct error *store_compact(struct store *s, int64_t keep);
 /* A consistent copy of the database in a new file, while the store is running. */
 MUST_CHECK struct error *store_backup(struct store *s, const char *path);
 struct store_stats {
-    uint64_t revision, oldest_watchable;
-    size_t entries, memory;
+    uint64_t revision;
+    uint64_t oldest_watchable; /* every table can be watched from this revision */
+    size_t entries, memory;    /* current objects, their bytes */
     uint64_t commits, syncs, disk_bytes;
 };
 void store_stats(struct store *s, struct store_stats *out);
