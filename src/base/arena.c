@@ -1,0 +1,140 @@
+#include "base/arena.h"
+#include <stdio.h>
+
+struct arena_block {
+    struct arena_block *next;
+    size_t size;
+    _Alignas(16) char data[];
+};
+
+#if defined(__SANITIZE_ADDRESS__)
+#define EACH_ITS_OWN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define EACH_ITS_OWN 1
+#endif
+#endif
+#ifndef EACH_ITS_OWN
+#define EACH_ITS_OWN 0
+#endif
+
+enum { FIRST_BLOCK = 4096 - sizeof(struct arena_block) - 16, LARGEST_BLOCK = 256 * 1024 };
+
+static size_t round_up(size_t n) { return (n + 15) & ~(size_t)15; }
+
+static struct arena_block *block_new(size_t size) {
+    struct arena_block *b = xmalloc(sizeof(*b) + size);
+    b->next = NULL;
+    b->size = size;
+    return b;
+}
+
+void arena_free(struct arena *a) {
+    for (struct arena_block *b = a->blocks, *next; b != NULL; b = next) {
+        next = b->next;
+        free(b);
+    }
+    *a = (struct arena){0};
+}
+
+void arena_reset(struct arena *a) {
+    if (EACH_ITS_OWN || a->blocks == NULL) {
+        arena_free(a);
+        return;
+    }
+    while (a->blocks->next != NULL) {
+        struct arena_block *next = a->blocks->next;
+        free(a->blocks);
+        a->blocks = next;
+    }
+    a->used = a->total = 0;
+    a->size = a->blocks->size;
+}
+
+static void *own_block(struct arena *a, size_t size) {
+    struct arena_block *b = block_new(size);
+    if (a->blocks != NULL && !EACH_ITS_OWN) { /* behind the newest, which has room left */
+        b->next = a->blocks->next;
+        a->blocks->next = b;
+    } else {
+        b->next = a->blocks;
+        a->blocks = b;
+        a->used = a->size = size;
+    }
+    return b->data;
+}
+
+void *arena_alloc(struct arena *a, size_t size) {
+    a->total += size;
+    if (EACH_ITS_OWN) return own_block(a, size);
+    size = round_up(size);
+    if (a->size - a->used < size) {
+        if (size > LARGEST_BLOCK / 4) return own_block(a, size);
+        size_t next = a->blocks == NULL ? FIRST_BLOCK : MIN(a->size * 2, (size_t)LARGEST_BLOCK);
+        struct arena_block *b = block_new(MAX(next, size));
+        b->next = a->blocks;
+        a->blocks = b;
+        a->used = 0;
+        a->size = b->size;
+    }
+    void *p = a->blocks->data + a->used;
+    a->used += size;
+    return p;
+}
+
+void *arena_calloc(struct arena *a, size_t count, size_t size) {
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes)) abort();
+    return memset(arena_alloc(a, bytes), 0, bytes);
+}
+
+void *arena_grow(struct arena *a, void *old, size_t old_size, size_t new_size) {
+    size_t had = round_up(old_size), wanted = round_up(new_size);
+    if (!EACH_ITS_OWN && old != NULL && a->blocks != NULL && a->used >= had && (char *)old == a->blocks->data + a->used - had &&
+        a->used - had + wanted <= a->size) {
+        a->used += wanted - had;
+        a->total += new_size - old_size;
+        return old;
+    }
+    void *p = arena_alloc(a, new_size);
+    if (old != NULL) memcpy(p, old, MIN(old_size, new_size));
+    return p;
+}
+
+void *arena_dup(struct arena *a, const void *p, size_t size) {
+    void *copy = arena_alloc(a, size);
+    if (size) memcpy(copy, p, size);
+    return copy;
+}
+
+char *arena_strdup(struct arena *a, const char *s) { return arena_dup(a, s, strlen(s) + 1); }
+
+char *arena_strndup(struct arena *a, const char *s, size_t n) {
+    char *copy = arena_alloc(a, n + 1);
+    if (n) memcpy(copy, s, n);
+    copy[n] = '\0';
+    return copy;
+}
+
+char *arena_vprintf(struct arena *a, const char *fmt, va_list args) {
+    char small[256];
+    va_list again;
+    va_copy(again, args);
+    int n = vsnprintf(small, sizeof(small), fmt, args);
+    if (n < 0) abort();
+    char *out = arena_alloc(a, (size_t)n + 1);
+    if ((size_t)n < sizeof(small))
+        memcpy(out, small, (size_t)n + 1);
+    else
+        vsnprintf(out, (size_t)n + 1, fmt, again);
+    va_end(again);
+    return out;
+}
+
+char *arena_printf(struct arena *a, const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    char *out = arena_vprintf(a, fmt, args);
+    va_end(args);
+    return out;
+}

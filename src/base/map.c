@@ -1,0 +1,117 @@
+/* Open addressing with linear probing; removal shifts followers back, so there are no tombstones and map_remove of
+ * the slot being visited is safe for iteration when the walk runs from the end (map_first starts at the last slot):
+ * what moves into a freed slot comes from behind it, i.e. has been visited, unless it wrapped around. */
+#include "base/map.h"
+#include "base/str.h"
+#include <pthread.h>
+
+static uint64_t seed[2];
+static void seed_make(void) {
+    random_bytes(seed, sizeof(seed));
+    seed[0] |= 1;
+}
+
+static uint64_t mix(uint64_t a, uint64_t b) {
+    __uint128_t m = (__uint128_t)a * b;
+    return (uint64_t)m ^ (uint64_t)(m >> 64);
+}
+
+/* Multiply-and-fold over 8-byte words with secret operands (the construction of wyhash). */
+uint64_t hash_bytes(const void *p, size_t n) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, seed_make);
+    const char *s = p;
+    uint64_t h = seed[0] ^ (n * UINT64_C(0x9E3779B97F4A7C15)), word;
+    for (; n >= 8; s += 8, n -= 8) {
+        memcpy(&word, s, 8);
+        h = mix(h ^ word, seed[1] ^ UINT64_C(0xD6E8FEB86659FD93));
+    }
+    word = 0;
+    if (n) memcpy(&word, s, n);
+    h = mix(h ^ word, seed[1] ^ UINT64_C(0xA0761D6478BD642F));
+    return mix(h, UINT64_C(0xE7037ED1A0B428DB));
+}
+
+static size_t home(const struct map *m, uint64_t hash) { return hash & (m->cap - 1); }
+
+static struct map_slot *find(const struct map *m, const char *key, uint64_t hash) {
+    if (m->cap == 0) return NULL;
+    for (size_t i = home(m, hash);; i = (i + 1) & (m->cap - 1)) {
+        struct map_slot *s = &m->slots[i];
+        if (s->key == NULL) return NULL;
+        if (s->hash == hash && strcmp(s->key, key) == 0) return s;
+    }
+}
+
+static void place(struct map *m, struct map_slot slot) {
+    size_t i = home(m, slot.hash);
+    while (m->slots[i].key != NULL) i = (i + 1) & (m->cap - 1);
+    m->slots[i] = slot;
+}
+
+static void resize(struct map *m, size_t cap) {
+    struct map old = *m;
+    m->cap = cap;
+    m->slots = xcalloc(cap, sizeof(*m->slots));
+    for (size_t i = 0; i < old.cap; i++)
+        if (old.slots[i].key != NULL) place(m, old.slots[i]);
+    free(old.slots);
+}
+
+void *map_get(const struct map *m, const char *key) {
+    if (m->count == 0) return NULL;
+    struct map_slot *s = find(m, key, hash_bytes(key, strlen(key)));
+    return s ? s->value : NULL;
+}
+
+bool map_has(const struct map *m, const char *key) {
+    return m->count != 0 && find(m, key, hash_bytes(key, strlen(key))) != NULL;
+}
+
+void *map_set(struct map *m, const char *key, void *value) {
+    uint64_t hash = hash_bytes(key, strlen(key));
+    struct map_slot *s = find(m, key, hash);
+    if (s != NULL) {
+        void *before = s->value;
+        s->value = value;
+        return before;
+    }
+    if ((m->count + 1) * 4 > m->cap * 3) resize(m, m->cap ? m->cap * 2 : 8);
+    place(m, (struct map_slot){.key = xstrdup(key), .value = value, .hash = hash});
+    m->count++;
+    return NULL;
+}
+
+void *map_remove(struct map *m, const char *key) {
+    struct map_slot *s = find(m, key, hash_bytes(key, strlen(key)));
+    if (s == NULL) return NULL;
+    void *value = s->value;
+    free(s->key);
+    size_t hole = (size_t)(s - m->slots), mask = m->cap - 1;
+    for (size_t i = (hole + 1) & mask; m->slots[i].key != NULL; i = (i + 1) & mask) {
+        if (((i - home(m, m->slots[i].hash)) & mask) < ((i - hole) & mask)) continue;
+        m->slots[hole] = m->slots[i];
+        hole = i;
+    }
+    m->slots[hole] = (struct map_slot){0};
+    m->count--;
+    return value;
+}
+
+void map_free(struct map *m, void (*drop)(void *value)) {
+    for (struct map_slot *s = map_first(m); s != NULL; s = map_next(m, s)) {
+        if (drop != NULL) drop(s->value);
+        free(s->key);
+    }
+    free(m->slots);
+    *m = (struct map){0};
+}
+
+static struct map_slot *last_below(const struct map *m, size_t i) {
+    while (i-- > 0)
+        if (m->slots[i].key != NULL) return &m->slots[i];
+    return NULL;
+}
+
+struct map_slot *map_first(const struct map *m) { return last_below(m, m->cap); }
+struct map_slot *map_next(const struct map *m, struct map_slot *s) { return last_below(m, (size_t)(s - m->slots)); }
