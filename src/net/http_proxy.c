@@ -1,0 +1,174 @@
+#include "net/http_proxy.h"
+#include "base/str.h"
+#include <errno.h>
+
+#define HIGH_WATER (256 * 1024)
+
+/* ---- joined streams ---- */
+
+struct side {
+    struct join *join;
+    struct side *other;
+    struct stream *stream; /* NULL once closed */
+    bool ended;            /* has sent its last byte */
+};
+struct join {
+    struct side sides[2];
+    struct loop *loop;
+    struct loop_timer *timer;
+    int64_t idle_timeout, last; /* last: monotonic time of the last byte */
+};
+
+static void close_both(struct join *j) {
+    for (size_t i = 0; i < 2; i++)
+        if (j->sides[i].stream != NULL) stream_close(j->sides[i].stream);
+}
+
+static void join_data(struct stream *s, const void *p, size_t n, void *arg) {
+    struct side *side = arg;
+    struct stream *other = side->other->stream;
+    if (other == NULL) return;
+    if (n == 0) {
+        side->ended = true;
+        stream_shutdown(other);
+        if (side->other->ended && stream_pending(other) == 0 && stream_pending(s) == 0) close_both(side->join);
+        return;
+    }
+    if (side->join->timer != NULL) side->join->last = clock_monotonic(&clock_real);
+    stream_write(other, p, n);
+    if (stream_pending(other) > HIGH_WATER) stream_pause(s, true);
+}
+
+static void join_drain(struct stream *s, void *arg) {
+    (void)s;
+    struct side *side = arg;
+    if (side->ended && side->other->ended) close_both(side->join);
+    else if (side->other->stream != NULL) stream_pause(side->other->stream, false);
+}
+
+static void join_closed(struct stream *s, const struct error *e, void *arg) {
+    (void)s, (void)e;
+    struct side *side = arg;
+    struct join *j = side->join;
+    side->stream = NULL;
+    if (side->other->stream != NULL) return stream_close(side->other->stream);
+    if (j->timer != NULL) loop_timer_cancel(j->timer);
+    free(j);
+}
+
+static void join_idle(void *arg) {
+    struct join *j = arg;
+    int64_t left = j->last + j->idle_timeout - clock_monotonic(&clock_real);
+    j->timer = loop_timer_start(j->loop, left > 0 ? left : j->idle_timeout, join_idle, j);
+    if (left <= 0) close_both(j);
+}
+
+void stream_join(struct stream *a, struct stream *b, int64_t idle_timeout) {
+    static const struct stream_callbacks callbacks = {.data = join_data, .drain = join_drain, .closed = join_closed};
+    struct join *j = xcalloc(1, sizeof *j);
+    j->loop = stream_loop(a);
+    j->sides[0] = (struct side){j, &j->sides[1], a, false};
+    j->sides[1] = (struct side){j, &j->sides[0], b, false};
+    j->idle_timeout = idle_timeout;
+    j->last = clock_monotonic(&clock_real);
+    if (idle_timeout > 0) j->timer = loop_timer_start(j->loop, idle_timeout, join_idle, j);
+    stream_start(a, &callbacks, &j->sides[0]);
+    stream_start(b, &callbacks, &j->sides[1]);
+}
+
+/* ---- the proxy ---- */
+
+struct proxied {
+    struct http_exchange *x;
+    struct http_call *call; /* NULL: over */
+    bool begun;             /* the answer's head is on its way */
+    int64_t idle_timeout;
+    void (*failed)(struct http_exchange *x, const struct error *e, void *arg);
+    void *arg;
+};
+
+/* RFC 9110 section 7.6.1, and what the next hop's connection decides for itself. */
+static const char *const hop_by_hop[] = {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te",
+                                         "trailer", "transfer-encoding", "upgrade", "content-length", "host", NULL};
+
+static const struct http_header *kept_headers(struct arena *a, const struct http_header *headers, size_t count, const struct http_proxy *p, size_t *kept) {
+    size_t extra = p != NULL ? p->header_count : 0;
+    struct http_header *out = arena_calloc(a, count + extra + 1, sizeof *out);
+    *kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        bool drop = str_in(headers[i].name, hop_by_hop) || headers[i].name[0] == ':' || (p != NULL && p->drop != NULL && str_in(headers[i].name, p->drop));
+        for (size_t j = 0; j < extra && !drop; j++) drop = str_eq(headers[i].name, p->headers[j].name);
+        if (!drop) out[(*kept)++] = headers[i];
+    }
+    for (size_t j = 0; j < extra; j++) out[(*kept)++] = p->headers[j];
+    return out;
+}
+
+static void proxy_headers(struct http_call *k, const struct http_answer *answer, void *arg) {
+    (void)k;
+    struct proxied *p = arg;
+    size_t count;
+    const struct http_header *headers = kept_headers(&p->x->arena, answer->headers, answer->header_count, NULL, &count);
+    p->begun = true;
+    http_begin(p->x, answer->status, headers, count);
+}
+
+static void proxy_data(struct http_call *k, const void *data, size_t n, void *arg) {
+    struct proxied *p = arg;
+    http_write(p->x, data, n, NULL, NULL);
+    if (http_pending(p->x) > HIGH_WATER) http_call_pause(k, true);
+}
+
+static void proxy_drained(struct http_exchange *x) {
+    struct proxied *p = x->user;
+    if (p->call != NULL) http_call_pause(p->call, false);
+}
+
+static void proxy_upgraded(struct http_call *k, const struct http_answer *answer, struct stream *backend, void *arg) {
+    (void)k;
+    struct proxied *p = arg;
+    size_t count;
+    const struct http_header *headers = kept_headers(&p->x->arena, answer->headers, answer->header_count, NULL, &count);
+    const char *protocol = http_answer_header(answer, "upgrade");
+    p->call = NULL;
+    struct stream *front = http_upgrade(p->x, protocol != NULL ? protocol : http_header(p->x, "upgrade"), headers, count);
+    if (front != NULL) stream_join(front, backend, p->idle_timeout);
+    else stream_close(backend);
+    http_end(p->x);
+}
+
+static void proxy_done(struct http_call *k, const struct error *e, void *arg) {
+    (void)k;
+    struct proxied *p = arg;
+    p->call = NULL;
+    if (p->begun || e == NULL) http_end(p->x);
+    else if (p->failed != NULL) p->failed(p->x, e, p->arg);
+    else
+        http_reply(p->x, 502, &(struct http_header){"content-type", "text/plain; charset=utf-8"}, 1, e->message, strlen(e->message), NULL, NULL);
+}
+
+static void proxy_client_gone(struct http_exchange *x) {
+    struct proxied *p = x->user;
+    if (p->call != NULL) http_call_cancel(TAKE(p->call));
+    http_end(x);
+}
+
+static bool asks_upgrade(const struct http_exchange *x) {
+    const char *connection = http_header(x, "connection");
+    return connection != NULL && strcasestr(connection, "upgrade") != NULL && http_header(x, "upgrade") != NULL;
+}
+
+void http_proxy_serve(struct http_exchange *x, struct http_client *client, const struct http_proxy *config) {
+    static const struct http_call_callbacks callbacks = {
+        .headers = proxy_headers, .data = proxy_data, .upgraded = proxy_upgraded, .done = proxy_done};
+    struct proxied *p = ARENA_NEW(&x->arena, struct proxied);
+    size_t count;
+    const struct http_header *headers = kept_headers(&x->arena, x->headers, x->header_count, config, &count);
+    *p = (struct proxied){.x = x, .idle_timeout = config->idle_timeout, .failed = config->failed, .arg = config->arg};
+    x->user = p;
+    x->on_close = proxy_client_gone;
+    http_set_on_drain(x, proxy_drained);
+    p->call = http_call_start(client, &(struct http_request){
+        .target = config->target, .method = x->method, .path = config->path, .host = config->host, .headers = headers, .header_count = count,
+        .body = x->body, .body_len = x->body_len, .upgrade = asks_upgrade(x) ? http_header(x, "upgrade") : NULL, .timeout = config->timeout}, &callbacks, p);
+}
