@@ -2,6 +2,7 @@
 #include "schema/schema.h"
 #include "base/str.h"
 #include "schema/tables.h"
+#include <stdio.h>
 
 const struct field *type_field(const struct type *t, const char *name)
 {
@@ -26,6 +27,16 @@ const struct type *type_find(const char *name)
         else low = mid + 1;
     }
     return NULL;
+}
+
+const struct type *type_find_kind(const char *api_version, const char *kind)
+{
+    char name[256];
+    snprintf(name, sizeof(name), "%s%s/%s", strchr(api_version, '/') ? "" : "core/", api_version, kind);
+    const struct type *t = type_find(name);
+    if (t) return t;
+    snprintf(name, sizeof(name), "meta/v1/%s", kind);
+    return type_find(name);
 }
 
 /* The first match is of the preferred version, because the tables are in discovery order. */

@@ -53,8 +53,10 @@ struct field {
     const char *set_default;    /* what defaulting sets it to when absent or zero, as JSON; NULL if nothing */
     const char *const *enums;   /* of the value or, for a list or map, its elements; ends with NULL; NULL if none */
     const char *patch_merge_key;
+    const char *embedded;       /* "ProbeHandler.": Go struct that the field is spread out from, with its dot; else NULL */
     const char *alias;          /* Go type's name where it says more ("core/v1/Protocol") */
     uint16_t pb;                /* protobuf number, 0: none */
+    uint8_t name_len;           /* bytes of `name`; 0 in CRD types */
     bool pointer : 1, omitempty : 1, omitzero : 1, required : 1, no_json : 1;
     bool patch_merge : 1, patch_replace : 1, patch_retain_keys : 1;
     bool pb_wrap : 1;           /* protobuf wraps the string list in a message */
@@ -62,6 +64,7 @@ struct field {
 };
 const struct field *type_field(const struct type *t, const char *name); /* NULL if there is none */
 const struct type *type_find(const char *name);                        /* built-in, by "core/v1/PodSpec" */
+const struct type *type_find_kind(const char *api_version, const char *kind); /* built-in, those of meta/v1 under any version */
 /* All built-in structs, sorted by name; anonymous types (lists, maps, scalars) follow. */
 extern const struct type schema_types[];
 extern const size_t schema_struct_count;
@@ -137,6 +140,8 @@ MUST_CHECK struct error *schema_pb_decode(struct arena *a, const void *p, size_t
 MUST_CHECK struct error *schema_pb_encode(struct arena *a, const struct type *t, const struct json *v, struct buf *out);
 MUST_CHECK struct error *schema_pb_decode_raw(struct arena *a, const struct type *t, const void *p, size_t n, const struct json **out); /* without envelope */
 MUST_CHECK struct error *schema_pb_encode_raw(struct arena *a, const struct type *t, const struct json *v, struct buf *out);
+/* One frame of a protobuf watch: a length and a WatchEvent with the encoded object. */
+void schema_pb_watch_event(struct buf *out, const char *type, const void *object, size_t n);
 
 /* Conversion between the versions of one kind (autoscaling/v1 <-> v2, events) through its storage version. */
 MUST_CHECK struct error *schema_convert(struct arena *a, const struct resource *from, const struct resource *to, const struct json *in,
