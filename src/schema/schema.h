@@ -193,10 +193,14 @@ size_t selector_requirements(const struct selector *s, const char *const **keys)
 
 /* ---- quantities (schema/quantity.c): exact decimals as resource.Quantity ---- */
 struct quantity {
-    int64_t value;  /* value * 10^scale */
-    int32_t scale;
-    uint8_t format; /* 0 DecimalSI, 1 BinarySI, 2 DecimalExponent */
+    __int128 value;  /* value * 10^scale; saturates far beyond what anybody writes */
+    int32_t scale;   /* >= -9 after parsing: finer parts are rounded up */
+    uint8_t format;  /* 0 DecimalSI, 1 BinarySI, 2 DecimalExponent */
 };
+enum { QUANTITY_DECIMAL_SI, QUANTITY_BINARY_SI, QUANTITY_DECIMAL_EXPONENT };
+/* What Go's decoder and encoder make of a quantity's text: mostly the canonical form, but some texts stay as they are
+ * ("+5"). NULL and the reason in `problem` if it is none ("quantities must match the regular expression …"). */
+const char *quantity_normalize(struct arena *a, const char *s, const char **problem);
 bool quantity_parse(const char *s, struct quantity *out);
 const char *quantity_format(struct arena *a, const struct quantity *q); /* canonical form */
 int64_t quantity_value(const struct quantity *q);       /* rounded up, saturating */

@@ -12,8 +12,10 @@ struct error *status_forbidden(const char *group, const char *resource, const ch
 struct error *status_bad_request(const char *fmt, ...) PRINTF(1, 2);
 struct error *status_unauthorized(void);
 struct error *status_method_not_allowed(const char *group, const char *resource, const char *action);
-struct error *status_not_acceptable(const char *accepted);
-struct error *status_unsupported_media_type(const char *given, const char *accepted);
+struct error *status_not_acceptable(const char *accepted); /* media types, separated by ", " */
+struct error *status_unsupported_media_type(const char *given, const char *accepted); /* `given` is not part of the answer */
+struct error *status_generate_name_conflict(const char *group, const char *resource, const char *name);
+struct error *status_server_timeout(const char *group, const char *resource, const char *operation, int retry_after);
 struct error *status_too_large(const char *fmt, ...) PRINTF(1, 2);
 struct error *status_too_many_requests(const char *message, int retry_after);
 struct error *status_gone(const char *fmt, ...) PRINTF(1, 2);     /* 410 Gone */
@@ -21,6 +23,9 @@ struct error *status_expired(const char *fmt, ...) PRINTF(1, 2);  /* 410 Expired
 struct error *status_internal(const char *fmt, ...) PRINTF(1, 2); /* "Internal error occurred: ..." */
 struct error *status_unavailable(const char *fmt, ...) PRINTF(1, 2);
 struct error *status_timeout(const char *fmt, ...) PRINTF(1, 2);
+
+/* A string as Go's %q prints it. */
+const char *status_quote(struct arena *a, const char *s);
 
 /* The Status object of an error; an error without reason becomes 500 InternalError. */
 const struct json *status_json(struct arena *a, const struct error *e);
@@ -67,5 +72,7 @@ void field_too_many(struct field_errors *e, const struct field_path *p, int64_t 
 void field_not_found(struct field_errors *e, const struct field_path *p, const struct json *value);
 void field_type_invalid(struct field_errors *e, const struct field_path *p, const struct json *value, const char *fmt, ...) PRINTF(4, 5);
 void field_internal(struct field_errors *e, const struct field_path *p, const char *fmt, ...) PRINTF(3, 4);
+/* "a" or "[a, b]", equal ones once; "" if there are none (ErrorList.ToAggregate). In the errors' arena. */
+const char *field_errors_text(const struct field_errors *e);
 /* 422 Invalid of all collected errors, NULL if there are none. */
 struct error *field_errors_status(const struct field_errors *e, const char *group, const char *kind, const char *name);
