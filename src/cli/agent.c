@@ -1,0 +1,109 @@
+/* coracle agent: a further node of a cluster whose server runs elsewhere. */
+#include "base/log.h"
+#include "base/str.h"
+#include "cli/join.h"
+#include "cli/nodehost.h"
+#include "cli/progress.h"
+#include "cli/signals.h"
+#include "cli/verbs.h"
+#include "client/remote.h"
+#include <stdio.h>
+
+struct agent {
+    struct arena arena;
+    struct agent_options o;
+    const char *node_name, *node_ip;
+    struct loop *loop;
+    struct join_identity identity;
+    struct client *client;
+    struct cache *cache;
+    struct nodehost *node;
+};
+
+static struct error *join(struct agent *g) {
+    g->node_name = g->o.node.node_name ? g->o.node.node_name : host_name(&g->arena);
+    g->node_ip = g->o.node.node_ip ? g->o.node.node_ip : host_address(&g->arena);
+    g->loop = loop_new("agent");
+    struct join_config c = {.server = g->o.server, .token = g->o.token, .dir = arena_printf(&g->arena, "%s/tls", g->o.data_dir),
+                            .node_name = g->node_name, .node_ip = g->node_ip, .loop = g->loop};
+    TRY(join_cluster(&c, &g->identity));
+    struct kubeconfig k = {.server = g->identity.server, .ca = g->identity.ca, .cert = g->identity.client.cert, .key = g->identity.client.key, .ns = "default"};
+    TRY(client_remote_new(&k, g->loop, "kubelet", &g->client));
+    g->cache = cache_new(g->client);
+    return NULL;
+}
+
+static struct error *start_node(struct agent *g) {
+    cache_add(g->cache, &resource_pods, arena_printf(&g->arena, "spec.nodeName=%s", g->node_name));
+    struct nodehost_config c = {
+        .options = &g->o.node, .node_client = g->client, .node_cache = g->cache, .proxy_client = g->client, .proxy_cache = g->cache, .loop = g->loop,
+        .data_dir = g->o.data_dir, .node_name = g->node_name, .node_ip = g->node_ip, .cluster_cidr = g->o.cluster_cidr,
+        .cluster_dns = g->o.cluster_dns, .cluster_domain = g->o.cluster_domain, .tls_cert = g->identity.serving.cert,
+        .tls_key = g->identity.serving.key, .client_ca = g->identity.ca,
+    };
+    return nodehost_start(&c, &g->node);
+}
+
+static void stop(struct agent *g) {
+    nodehost_stop(g->node);
+    if (g->cache != NULL) cache_free(g->cache);
+    if (g->client != NULL) g->client->ops->free(g->client);
+    if (g->loop != NULL) loop_stop(g->loop);
+    join_identity_free(&g->identity);
+    arena_free(&g->arena);
+}
+
+static struct error *step(struct agent *g, const char *what, struct error *(*start)(struct agent *g)) {
+    progress_begin(what);
+    struct error *e = start(g);
+    if (e != NULL) progress_failed();
+    else progress_ready();
+    return e;
+}
+
+static int run(int argc, char **argv) {
+    struct agent g = {0};
+    const char *const *rest;
+    int status;
+    enum log_level level;
+    if (!flags_start(&g.arena, &verb_agent, argc, argv, &g.o, &rest, &status)) return arena_free(&g.arena), status;
+    if (!log_parse_level(g.o.log_level, &level)) return cli_fail(error_new("--log-level: expected error, warn, info or debug, not \"%s\"", g.o.log_level));
+    log_set_level(level);
+    signals_block();
+    struct error *e = step(&g, "membership", join);
+    if (e == NULL) e = step(&g, "node agent", start_node);
+    if (e == NULL) {
+        printf("\nNode %s is a member of %s.\n", g.node_name, g.identity.server);
+        fflush(stdout);
+        signals_wait_stop();
+    }
+    stop(&g);
+    return e ? cli_fail(e) : 0;
+}
+
+#define O(member) offsetof(struct agent_options, member)
+static const struct flag flags[] = {
+    {"General", FLAG_SECTION, 0, NULL, NULL, NULL},
+    {"config", FLAG_STRING, O(config), NULL, "FILE", "YAML file with values for any of these flags"},
+    {"data-dir", FLAG_STRING, O(data_dir), "/var/lib/coracle", "DIR", "where all state lives"},
+    {"log-level", FLAG_STRING, O(log_level), "info", "LEVEL", "error, warn, info or debug"},
+    {"Cluster", FLAG_SECTION, 0, NULL, NULL, NULL},
+    {"server", FLAG_STRING, O(server), NULL, "URL", "https://HOST:6443 of the cluster's server; remembered"},
+    {"token", FLAG_STRING, O(token), NULL, "TOKEN", "what `coracle token` prints there; needed the first time"},
+    {"cluster-cidr", FLAG_STRING, O(cluster_cidr), "10.42.0.0/16", "CIDR", "addresses of pods, as the server was told"},
+    {"cluster-dns", FLAG_STRING, O(cluster_dns), "10.96.0.10", "ADDRESS", "address of the cluster DNS"},
+    {"cluster-domain", FLAG_STRING, O(cluster_domain), "cluster.local", "NAME", "DNS domain of the cluster"},
+    NODE_FLAGS(struct agent_options),
+};
+
+const struct verb_info verb_agent = {
+    .name = "agent",
+    .summary = "joins this machine to a cluster as a further node",
+    .usage = "coracle agent --server https://HOST:6443 --token TOKEN [flags]",
+    .description = "Runs a node of a cluster whose server runs on another machine. The first start needs the server's address and its\n"
+                   "token; later ones find both, and the node's certificates, in the data directory.",
+    .examples = "  coracle agent --server https://192.0.2.10:6443 --token abcdef.0123456789abcdef.6f…\n",
+    .flags = flags,
+    .flag_count = ARRAY_LEN(flags),
+    .run = run,
+};

@@ -1,0 +1,334 @@
+/* coracle server: the control plane and, unless told otherwise, a node on this machine. Parts are started in the order
+ * in which they need each other and stopped in the opposite one; each says when it is ready. */
+#include "apiserver/apiserver.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "cli/backup.h"
+#include "cli/defaults.h"
+#include "cli/layout.h"
+#include "cli/nodehost.h"
+#include "cli/options.h"
+#include "cli/progress.h"
+#include "cli/signals.h"
+#include "cli/verbs.h"
+#include "client/local.h"
+#include "client/runner.h"
+#include "controllers/controllers.h"
+#include "net/http.h"
+#include "net/tls.h"
+#include "scheduler/scheduler.h"
+#include "store/encrypt.h"
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define LOG_COMPONENT "server"
+#define LOOPS_MAX 16
+
+struct server {
+    struct arena arena;
+    struct server_options o;
+    struct layout layout;
+    const char *node_name, *node_ip, *service_ip, *ca_pem;
+    struct encryption *encryption;
+    struct store *store;
+    struct loop *loops[LOOPS_MAX];
+    size_t loop_count;
+    struct loop *client_loop;
+    struct tls_config *tls, *node_tls;
+    struct apiserver *api;
+    struct http_server *http;
+    struct client *clients[4]; /* controllers, scheduler, node, proxy */
+    struct cache *cache;
+    struct runner_group *controllers;
+    struct scheduler *scheduler;
+    struct nodehost *node;
+};
+
+/* ---- parts ---- */
+
+/* The n-th address of a network: 1 is the kubernetes service, 10 the cluster DNS. */
+static struct error *address_in(struct arena *a, const char *cidr, unsigned n, const char **out) {
+    char text[INET6_ADDRSTRLEN] = "";
+    const char *slash = strchr(cidr, '/');
+    unsigned char bytes[16];
+    snprintf(text, sizeof(text), "%.*s", slash ? (int)(slash - cidr) : 0, cidr);
+    int family = strchr(text, ':') ? AF_INET6 : AF_INET;
+    if (slash == NULL || inet_pton(family, text, bytes) != 1) return error_new("--service-cluster-ip-range: \"%s\" is not a network such as 10.96.0.0/16", cidr);
+    bytes[family == AF_INET ? 3 : 15] = (unsigned char)(bytes[family == AF_INET ? 3 : 15] + n);
+    inet_ntop(family, bytes, text, sizeof(text));
+    *out = arena_strdup(a, text);
+    return NULL;
+}
+
+static struct error *read_text(struct arena *a, const char *path, const char **out) {
+    cleanup_buf struct buf text = {0};
+    TRY(file_read(path, 1 << 20, &text));
+    *out = arena_strdup(a, buf_str(&text));
+    return NULL;
+}
+
+static struct error *prepare(struct server *s) {
+    struct server_options *o = &s->o;
+    layout_init(&s->layout, &s->arena, o->data_dir);
+    TRY(controllers_check_selection(o->controllers));
+    s->node_name = o->node.node_name ? o->node.node_name : host_name(&s->arena);
+    s->node_ip = o->node.node_ip ? o->node.node_ip : host_address(&s->arena);
+    if (o->advertise_address == NULL) {
+        bool any = str_in(o->bind_address, (const char *const[]){"0.0.0.0", "::", NULL});
+        o->advertise_address = any ? s->node_ip : o->bind_address;
+    }
+    TRY(address_in(&s->arena, o->service_cidr, 1, &s->service_ip));
+    if (o->cluster_dns == NULL) TRY(address_in(&s->arena, o->service_cidr, 10, &o->cluster_dns));
+    struct layout_names names = {o->bind_address, o->advertise_address, s->service_ip, o->cluster_domain, s->node_name, o->tls_san, (int)o->secure_port};
+    TRY(layout_prepare(&s->layout, &names));
+    return read_text(&s->arena, s->layout.ca_cert, &s->ca_pem);
+}
+
+static struct error *open_store(struct server *s) {
+    TRY(encryption_open(s->layout.encryption_key, &s->encryption));
+    struct store_transform secrets = {"secrets", encryption_encode, encryption_decode, s->encryption};
+    struct store_config c = {.backend = s->o.storage_backend, .path = s->layout.database, .clock = &clock_real, .transforms = &secrets, .transform_count = 1};
+    return store_open(&c, &s->store);
+}
+
+static struct error *start_loops(struct server *s) {
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    s->loop_count = s->o.loops > 0 ? (size_t)s->o.loops : (size_t)MAX(1, cores);
+    s->loop_count = MIN(s->loop_count, LOOPS_MAX);
+    for (size_t i = 0; i < s->loop_count; i++) s->loops[i] = loop_new("http");
+    s->client_loop = loop_new("client");
+    return NULL;
+}
+
+static struct error *make_tls(struct server *s) {
+    struct pki_pair pair;
+    TRY(pki_pair_load(s->layout.server_cert, s->layout.server_key, &pair));
+    struct tls_options o = {.cert = pair.cert, .key = pair.key, .ca = s->ca_pem, .alpn = "h2,http/1.1"};
+    struct error *e = tls_config_server(&o, &s->tls);
+    pki_pair_free(&pair);
+    if (e != NULL) return e;
+    TRY(pki_pair_load(s->layout.client_cert, s->layout.client_key, &pair));
+    o = (struct tls_options){.cert = pair.cert, .key = pair.key, .ca = s->ca_pem};
+    e = tls_config_client(&o, &s->node_tls);
+    pki_pair_free(&pair);
+    return e;
+}
+
+static struct error *start_api(struct server *s) {
+    struct server_options *o = &s->o;
+    const char *key, *client_cert, *client_key;
+    TRY(make_tls(s));
+    TRY(read_text(&s->arena, s->layout.service_account_key, &key));
+    TRY(read_text(&s->arena, s->layout.client_cert, &client_cert));
+    TRY(read_text(&s->arena, s->layout.client_key, &client_key));
+    int first = 0, last = 0;
+    if (sscanf(o->node_ports, "%d-%d", &first, &last) != 2 || first < 1 || last > 65535 || first > last) {
+        return error_new("--service-node-port-range: \"%s\" is not a range such as 30000-32767", o->node_ports);
+    }
+    struct apiserver_config c = {
+        .store = s->store, .clock = &clock_real, .client_loop = s->client_loop, .token_auth_file = o->token_auth_file, .client_ca = s->ca_pem,
+        .anonymous = o->anonymous_auth, .authorization_modes = o->authorization_mode, .issuer = o->issuer, .audiences = o->audiences,
+        .service_account_key = key, .service_cidrs = (const char *const[]){o->service_cidr, NULL}, .node_port_first = first, .node_port_last = last,
+        .advertise_address = o->advertise_address, .secure_port = (int)o->secure_port, .node_tls = s->node_tls, .proxy_client_cert = client_cert,
+        .proxy_client_key = client_key, .feature_gates = o->feature_gates, .enabled_admission = o->enable_admission,
+        .disabled_admission = o->disable_admission,
+    };
+    TRY(apiserver_new(&c, &s->api));
+    backup_serve(s->api, s->store, s->o.data_dir);
+    struct http_server_config h = {.address = o->bind_address, .port = (int)o->secure_port, .tls = s->tls, .max_body = 3 << 20,
+                                   .handler = apiserver_handle, .arg = s->api};
+    return http_server_start(&h, s->loops, s->loop_count, &s->http);
+}
+
+static bool selected(const char *name, void *arg) { return controllers_selected(arg, name); }
+
+static struct error *start_controllers(struct server *s) {
+    static struct controllers_config config; /* outlives the controllers */
+    const char *const masters[] = {"system:masters", NULL};
+    s->clients[0] = client_local_new(s->api, "kube-controller-manager", "system:kube-controller-manager", masters);
+    s->cache = cache_new(s->clients[0]);
+    config = (struct controllers_config){.cluster_cidr = s->o.cluster_cidr, .service_cidr = s->o.service_cidr, .ca_cert = s->ca_pem,
+                                         .ca_cert_path = s->layout.ca_cert, .ca_key_path = s->layout.ca_key, .apiserver = s->api,
+                                         .local_volumes_dir = arena_printf(&s->arena, "%s/volumes", s->o.data_dir)};
+    struct runner_env env = {.client = s->clients[0], .cache = s->cache, .config = &config};
+    s->controllers = runner_group_start(&env, controllers, selected, (void *)(uintptr_t)s->o.controllers);
+    return NULL;
+}
+
+static struct error *start_scheduler(struct server *s) {
+    s->clients[1] = client_local_new(s->api, "kube-scheduler", "system:kube-scheduler", NULL);
+    struct scheduler_config c = {.client = s->clients[1], .cache = s->cache, .clock = &clock_real};
+    return scheduler_start(&c, &s->scheduler);
+}
+
+static struct error *start_node(struct server *s) {
+    cleanup_free char *user = xprintf("system:node:%s", s->node_name);
+    s->clients[2] = client_local_new(s->api, "kubelet", user, (const char *const[]){"system:nodes", NULL});
+    s->clients[3] = client_local_new(s->api, "kube-proxy", "system:kube-proxy", NULL);
+    struct pki_pair pair;
+    TRY(pki_pair_load(s->layout.kubelet_cert, s->layout.kubelet_key, &pair));
+    struct nodehost_config c = {
+        .options = &s->o.node, .node_client = s->clients[2], .node_cache = s->cache, .proxy_client = s->clients[3], .proxy_cache = s->cache,
+        .loop = s->client_loop, .data_dir = s->o.data_dir, .node_name = s->node_name, .node_ip = s->node_ip, .cluster_cidr = s->o.cluster_cidr,
+        .cluster_dns = s->o.cluster_dns, .cluster_domain = s->o.cluster_domain, .tls_cert = pair.cert, .tls_key = pair.key, .client_ca = s->ca_pem,
+        .in_server = true,
+    };
+    struct error *e = nodehost_start(&c, &s->node);
+    pki_pair_free(&pair);
+    return e;
+}
+
+static bool wants_scheduler(const struct server *s) { return s->o.agent || str_in("*", s->o.controllers); }
+
+static struct error *make_defaults(struct server *s) {
+    if (!wants_scheduler(s)) return NULL; /* a bare API server, as harnesses start it */
+    const struct defaults_config c = {.client = s->clients[0], .dns_address = s->o.cluster_dns, .token_path = s->layout.token, .ca_pem = s->ca_pem,
+                                      .server = arena_printf(&s->arena, "https://%s:%lld", s->o.advertise_address, (long long)s->o.secure_port)};
+    return defaults_ensure(&c);
+}
+
+static const struct part {
+    const char *name;
+    struct error *(*start)(struct server *s);
+    bool (*wanted)(const struct server *s);
+} parts[] = {
+    {"certificates", prepare, NULL},
+    {"store", open_store, NULL},
+    {"event loops", start_loops, NULL},
+    {"API server", start_api, NULL},
+    {"controllers", start_controllers, NULL},
+    {"cluster defaults", make_defaults, wants_scheduler},
+    {"scheduler", start_scheduler, wants_scheduler},
+    {"node agent", start_node, NULL},
+};
+
+/* ---- stopping ---- */
+
+static void stop_http(struct server *s) {
+    if (s->http == NULL) return;
+    http_server_stop(s->http, SECONDS(2), signals_tell, NULL);
+    signals_wait_told();
+}
+
+static void stop(struct server *s) {
+    nodehost_stop(s->node);
+    if (s->scheduler != NULL) scheduler_stop(s->scheduler);
+    if (s->controllers != NULL) runner_group_stop(s->controllers);
+    if (s->api != NULL) apiserver_shutdown(s->api);
+    stop_http(s);
+    if (s->cache != NULL) cache_free(s->cache);
+    for (size_t i = 0; i < ARRAY_LEN(s->clients); i++) {
+        if (s->clients[i] != NULL) s->clients[i]->ops->free(s->clients[i]);
+    }
+    if (s->api != NULL) apiserver_free(s->api);
+    for (size_t i = 0; i < s->loop_count; i++) loop_stop(s->loops[i]);
+    if (s->client_loop != NULL) loop_stop(s->client_loop);
+    if (s->store != NULL) store_close(s->store);
+    encryption_free(s->encryption);
+    tls_config_unref(s->tls);
+    tls_config_unref(s->node_tls);
+    unlink(s->layout.server_address);
+}
+
+/* ---- the verb ---- */
+
+static void print_ready(const struct server *s) {
+    printf("\nThe cluster is ready. Its kubeconfig is %s\n\n"
+           "  export KUBECONFIG=%s\n"
+           "  kubectl get nodes -o wide\n"
+           "  kubectl create deployment hello --image=IMAGE --replicas=2\n"
+           "  kubectl get pods -A --watch\n\n"
+           "Ctrl-C stops Coracle; pods keep running until the next start.\n",
+           s->layout.kubeconfig, s->layout.kubeconfig);
+    fflush(stdout);
+}
+
+static struct error *start(struct server *s) {
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        if (parts[i].start == start_node && !s->o.agent) continue;
+        if (parts[i].wanted != NULL && !parts[i].wanted(s)) continue;
+        progress_begin(parts[i].name);
+        struct error *e = parts[i].start(s);
+        if (e != NULL) return progress_failed(), e;
+        progress_ready();
+    }
+    return NULL;
+}
+
+static void raise_file_limit(void) {
+    struct rlimit r;
+    if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
+        r.rlim_cur = r.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &r);
+    }
+}
+
+static int run(int argc, char **argv) {
+    struct server s = {0};
+    const char *const *rest;
+    int status;
+    enum log_level level;
+    if (!flags_start(&s.arena, &verb_server, argc, argv, &s.o, &rest, &status)) return arena_free(&s.arena), status;
+    if (rest[0] != NULL) return cli_fail(error_new("unexpected argument \"%s\"; `coracle server --help` lists the flags", rest[0]));
+    if (!log_parse_level(s.o.log_level, &level)) return cli_fail(error_new("--log-level: expected error, warn, info or debug, not \"%s\"", s.o.log_level));
+    log_set_level(level);
+    raise_file_limit();
+    signals_block();
+    struct error *e = start(&s);
+    if (e == NULL) {
+        print_ready(&s);
+        signals_wait_stop();
+        puts("\nStopping.");
+    }
+    stop(&s);
+    arena_free(&s.arena);
+    return e ? cli_fail(e) : 0;
+}
+
+#define O(member) offsetof(struct server_options, member)
+static const struct flag flags[] = {
+    {"General", FLAG_SECTION, 0, NULL, NULL, NULL},
+    {"config", FLAG_STRING, O(config), NULL, "FILE", "YAML file with values for any of these flags"},
+    {"data-dir", FLAG_STRING, O(data_dir), "/var/lib/coracle", "DIR", "where all state lives"},
+    {"agent", FLAG_BOOL, O(agent), "true", NULL, "also run a node on this machine"},
+    {"log-level", FLAG_STRING, O(log_level), "info", "LEVEL", "error, warn, info or debug"},
+    {"API server", FLAG_SECTION, 0, NULL, NULL, NULL},
+    {"bind-address", FLAG_STRING, O(bind_address), "0.0.0.0", "ADDRESS", "address to listen on"},
+    {"secure-port", FLAG_INT, O(secure_port), "6443", "PORT", "port to listen on"},
+    {"advertise-address", FLAG_STRING, O(advertise_address), NULL, "ADDRESS", "address that the cluster reaches the API server at"},
+    {"tls-san", FLAG_LIST, O(tls_san), NULL, "NAME,…", "further names and addresses for the server's certificate"},
+    {"token-auth-file", FLAG_STRING, O(token_auth_file), NULL, "FILE", "static bearer tokens: token,user,uid,\"group,…\" per line"},
+    {"anonymous-auth", FLAG_BOOL, O(anonymous_auth), "true", NULL, "let requests without credentials in as system:anonymous"},
+    {"authorization-mode", FLAG_LIST, O(authorization_mode), "Node,RBAC", "MODE,…", "Node, RBAC, AlwaysAllow, AlwaysDeny"},
+    {"service-account-issuer", FLAG_STRING, O(issuer), "https://kubernetes.default.svc", "URL", "issuer of service account tokens"},
+    {"api-audiences", FLAG_LIST, O(audiences), NULL, "NAME,…", "audiences of service account tokens; the issuer if not given"},
+    {"enable-admission-plugins", FLAG_LIST, O(enable_admission), NULL, "NAME,…", "admission plug-ins beyond the default ones"},
+    {"disable-admission-plugins", FLAG_LIST, O(disable_admission), NULL, "NAME,…", "default admission plug-ins to leave out"},
+    {"feature-gates", FLAG_LIST, O(feature_gates), NULL, "NAME=BOOL,…", "feature gates"},
+    {"storage-backend", FLAG_STRING, O(storage_backend), "sqlite", "NAME", "sqlite or memory"},
+    {"event-loops", FLAG_INT, O(loops), "0", "N", "threads that serve connections; 0: one per core"},
+    {"Controllers", FLAG_SECTION, 0, NULL, NULL, NULL},
+    {"controllers", FLAG_LIST, O(controllers), "*", "NAME,…", "controllers to run: *, NAME or -NAME"},
+    {"Network", FLAG_SECTION, 0, NULL, NULL, NULL},
+    {"service-cluster-ip-range", FLAG_STRING, O(service_cidr), "10.96.0.0/16", "CIDR", "addresses of services"},
+    {"service-node-port-range", FLAG_STRING, O(node_ports), "30000-32767", "FIRST-LAST", "ports of NodePort services"},
+    {"cluster-cidr", FLAG_STRING, O(cluster_cidr), "10.42.0.0/16", "CIDR", "addresses of pods"},
+    {"cluster-dns", FLAG_STRING, O(cluster_dns), NULL, "ADDRESS", "address of the cluster DNS; the tenth of the services' if not given"},
+    {"cluster-domain", FLAG_STRING, O(cluster_domain), "cluster.local", "NAME", "DNS domain of the cluster"},
+    NODE_FLAGS(struct server_options),
+};
+
+const struct verb_info verb_server = {
+    .name = "server",
+    .summary = "runs a control plane and a node on this machine",
+    .usage = "coracle server [flags]",
+    .description = "Runs a Kubernetes cluster: API server, controllers, scheduler and, unless --agent=false, a node with container\n"
+                   "runtime, pod network, service proxy and DNS. Runs in the foreground until SIGTERM or Ctrl-C; pods keep running\n"
+                   "and are taken over at the next start. All state is in the data directory; the admin's kubeconfig is written there.",
+    .examples = "  coracle server\n  coracle server --config /etc/coracle.yaml\n  coracle server --data-dir ./data --agent=false --bind-address 127.0.0.1\n",
+    .flags = flags,
+    .flag_count = ARRAY_LEN(flags),
+    .run = run,
+};

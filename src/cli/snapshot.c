@@ -1,0 +1,79 @@
+/* coracle snapshot and restore: the whole state of a cluster in one file, taken while it runs. */
+#include "base/str.h"
+#include "cli/backup.h"
+#include "cli/layout.h"
+#include "cli/verbs.h"
+#include <stdio.h>
+#include <unistd.h>
+
+struct options {
+    const char *data_dir;
+    bool force;
+};
+
+static int usage(const struct verb_info *v) { return cli_fail(error_new("name one file: %s", v->usage)); }
+
+static int run_snapshot(int argc, char **argv) {
+    cleanup_arena struct arena a = {0};
+    struct options o = {0};
+    const char *const *rest;
+    int status;
+    if (!flags_start(&a, &verb_snapshot, argc, argv, &o, &rest, &status)) return status;
+    if (rest[0] == NULL || rest[1] != NULL) return usage(&verb_snapshot);
+    struct layout l;
+    layout_init(&l, &a, o.data_dir);
+    bool running = access(l.server_address, F_OK) == 0;
+    struct error *e = running ? backup_fetch(l.kubeconfig, rest[0]) : backup_of_file(l.database, rest[0]);
+    if (e != NULL) return cli_fail(e);
+    printf("saved %s\n", rest[0]);
+    return 0;
+}
+
+static struct error *restore(const struct layout *l, const struct options *o, const char *file) {
+    if (access(l->server_address, F_OK) == 0) return error_new("the server of %s is running; stop it before restoring", o->data_dir);
+    if (access(l->database, F_OK) == 0 && !o->force) return error_new("%s exists; --force replaces it", l->database);
+    TRY(dir_make(o->data_dir, 0700));
+    return backup_restore(file, l->database);
+}
+
+static int run_restore(int argc, char **argv) {
+    cleanup_arena struct arena a = {0};
+    struct options o = {0};
+    const char *const *rest;
+    int status;
+    if (!flags_start(&a, &verb_restore, argc, argv, &o, &rest, &status)) return status;
+    if (rest[0] == NULL || rest[1] != NULL) return usage(&verb_restore);
+    struct layout l;
+    layout_init(&l, &a, o.data_dir);
+    struct error *e = restore(&l, &o, rest[0]);
+    if (e != NULL) return cli_fail(e);
+    printf("restored; start the server with `coracle server --data-dir %s`\n", o.data_dir);
+    return 0;
+}
+
+static const struct flag flags[] = {
+    {"data-dir", FLAG_STRING, offsetof(struct options, data_dir), "/var/lib/coracle", "DIR", "data directory of the cluster"},
+    {"force", FLAG_BOOL, offsetof(struct options, force), NULL, NULL, "replace a database that is there"},
+};
+
+const struct verb_info verb_snapshot = {
+    .name = "snapshot",
+    .summary = "saves the cluster's state to a file, while it runs",
+    .usage = "coracle snapshot FILE [flags]",
+    .description = "Writes a consistent copy of the cluster's database to FILE. The server may be running. Certificates and keys are not\n"
+                   "in it: keep the data directory's tls/ and ca.crt with it (Secrets are encrypted with a key that lives there).",
+    .examples = "  coracle snapshot /backup/cluster-$(date +%F).db\n",
+    .flags = flags,
+    .flag_count = 1,
+    .run = run_snapshot,
+};
+const struct verb_info verb_restore = {
+    .name = "restore",
+    .summary = "puts a saved state back, while the server is stopped",
+    .usage = "coracle restore FILE [flags]",
+    .description = "Checks a file that `coracle snapshot` wrote and makes it the cluster's database. The server must be stopped.",
+    .examples = "  coracle restore /backup/cluster-2026-01-02.db --force\n",
+    .flags = flags,
+    .flag_count = ARRAY_LEN(flags),
+    .run = run_restore,
+};
