@@ -245,6 +245,7 @@ static void switch_protocols(struct conn *c, const char *rest, size_t n) {
     if (k->cb.upgraded == NULL || k->upgrade == NULL) return call_done(k, error_new("unexpected answer 101 Switching Protocols"));
     struct stream *s = c->stream;
     if (n > 0) stream_unread(s, rest, n);
+    stream_start(s, &(struct stream_callbacks){0}, NULL); /* until the callee starts or closes it */
     k->conn = NULL;
     k->cb.upgraded(k, &k->answer, s, k->arg);
     call_free(k);

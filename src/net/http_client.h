@@ -51,7 +51,8 @@ struct http_call;
 struct http_call_callbacks {
     void (*headers)(struct http_call *c, const struct http_answer *a, void *arg); /* may be NULL; 1xx are skipped */
     void (*data)(struct http_call *c, const void *p, size_t n, void *arg);        /* may be NULL */
-    /* The server switched protocols (status 101): the connection is the caller's from here; no `done` follows. NULL: an error. */
+    /* The server switched protocols (status 101): the connection is the callee's, to be started or closed in
+     * the callback; no `done` follows. NULL: an error. */
     void (*upgraded)(struct http_call *c, const struct http_answer *a, struct stream *s, void *arg);
     void (*done)(struct http_call *c, const struct error *e, void *arg); /* the last call; e is NULL after a whole answer */
 };
