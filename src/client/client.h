@@ -8,6 +8,9 @@
 #include "json/doc.h"
 #include "schema/schema.h"
 
+struct client_watch;
+struct client_watcher;
+
 struct client {
     const struct client_ops *ops;
     const struct clock *clock;
@@ -15,12 +18,16 @@ struct client {
 
 enum patch_type { PATCH_JSON, PATCH_MERGE, PATCH_STRATEGIC, PATCH_APPLY };
 
+/* A zeroed one asks for immediate deletion: set grace_period to -1 for the default, or use DELETE_DEFAULTS. */
 struct delete_options {
     const char *uid;              /* precondition, may be NULL */
     uint64_t revision;            /* precondition, 0: none */
     int64_t grace_period;         /* seconds; -1: default */
     const char *propagation;      /* "Background", "Foreground", "Orphan"; NULL: default */
 };
+
+struct client_watcher;
+struct client_watch;
 
 struct client_ops {
     struct error *(*get)(struct client *, const struct resource *, const char *ns, const char *name, struct doc **out);
@@ -63,3 +70,12 @@ struct client_watcher {
     void (*closed)(const struct error *e, void *arg);
     void *arg;
 };
+/* Changes after revision `from`. */
+MUST_CHECK struct error *client_watch_start(struct client *c, const struct resource *r, const char *ns, const char *fields, uint64_t from,
+                                            const struct client_watcher *watcher, struct client_watch **out);
+void client_watch_close(struct client *c, struct client_watch *w); /* no call is running or will come; not from a callback */
+void client_free(struct client *c);                                /* when no call is running and no watch open */
+
+/* For implementations: DeleteOptions (NULL if `o` is), and the media type of a patch. */
+const struct json *delete_options_json(struct arena *a, const struct delete_options *o);
+const char *patch_content_type(enum patch_type type);
