@@ -34,18 +34,18 @@ struct tls_peer {
     size_t der_len;
 };
 
-/* One session: a filter between plain and sealed bytes without I/O of its own. */
+/* One session: a filter between plain and sealed bytes without I/O of its own. What is to be sent is added to `out`. */
 struct tls_session;
 struct buf;
-struct tls_session *tls_session_new(struct tls_config *c, const char *server_name); /* server_name: clients only */
+struct tls_session *tls_session_new(struct tls_config *c, const char *server_name, struct buf *out); /* server_name: clients only */
 void tls_session_free(struct tls_session *t);
-/* Sealed bytes from the socket: used in place until tls_read or tls_handshake says WANT; `out` takes what is to be sent. */
-void tls_input(struct tls_session *t, const void *p, size_t n, struct buf *out);
+/* Sealed bytes from the socket, used in place: they must stay until tls_handshake or tls_read answers WANT. */
+void tls_input(struct tls_session *t, const void *p, size_t n);
 size_t tls_input_left(const struct tls_session *t, const char **p);
-enum tls_result { TLS_OK, TLS_WANT, TLS_EOF, TLS_FAILED };
+enum tls_result { TLS_OK, TLS_WANT, TLS_EOF, TLS_FAILED }; /* an error is set with FAILED only */
 enum tls_result tls_handshake(struct tls_session *t, struct error **e);
 enum tls_result tls_read(struct tls_session *t, void *p, size_t size, size_t *n, struct error **e);
-enum tls_result tls_write(struct tls_session *t, const void *p, size_t n, struct error **e); /* n <= 16 KiB: one record */
+MUST_CHECK struct error *tls_write(struct tls_session *t, const void *p, size_t n); /* n > 0; one record per 16 KiB */
 void tls_close_notify(struct tls_session *t);
 const char *tls_alpn(struct tls_session *t); /* NULL if none */
 void tls_peer_describe(struct tls_session *t, struct arena *a, struct tls_peer *out);
