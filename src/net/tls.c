@@ -1,10 +1,9 @@
 #include "net/tls.h"
 #include "base/buf.h"
 #include "base/str.h"
-#include "net/pki.h"
+#include "net/pki_internal.h"
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <arpa/inet.h>
@@ -24,39 +23,24 @@ struct tls_session {
     char alpn[32];
 };
 
-static struct error *openssl_error(const char *what)
-{
-    unsigned long code = ERR_peek_last_error();
-    const char *reason = code != 0 ? ERR_reason_error_string(code) : NULL;
-    ERR_clear_error();
-    return error_new("%s: %s", what, reason != NULL ? reason : "unknown TLS error");
-}
-
 /* ---- settings ---- */
 
-static void cleanup_bio_(BIO **b) { BIO_free(*b); }
-#define cleanup_bio CLEANUP(cleanup_bio_)
 static void cleanup_ctx_(SSL_CTX **c) { SSL_CTX_free(*c); }
 #define cleanup_ctx CLEANUP(cleanup_ctx_)
-static void cleanup_x509_(X509 **c) { X509_free(*c); }
-#define cleanup_x509 CLEANUP(cleanup_x509_)
-static void cleanup_pkey_(EVP_PKEY **k) { EVP_PKEY_free(*k); }
-#define cleanup_pkey CLEANUP(cleanup_pkey_)
-
 static struct error *use_cert(SSL_CTX *ctx, const char *cert, const char *key)
 {
     cleanup_bio BIO *cb = BIO_new_mem_buf(cert, -1), *kb = BIO_new_mem_buf(key, -1);
     cleanup_x509 X509 *leaf = PEM_read_bio_X509_AUX(cb, NULL, NULL, NULL);
     cleanup_pkey EVP_PKEY *k = PEM_read_bio_PrivateKey(kb, NULL, NULL, NULL);
-    if (leaf == NULL || SSL_CTX_use_certificate(ctx, leaf) != 1) return openssl_error("TLS certificate");
-    if (k == NULL || SSL_CTX_use_PrivateKey(ctx, k) != 1) return openssl_error("TLS private key");
+    if (leaf == NULL || SSL_CTX_use_certificate(ctx, leaf) != 1) return pki_error("TLS certificate");
+    if (k == NULL || SSL_CTX_use_PrivateKey(ctx, k) != 1) return pki_error("TLS private key");
     for (X509 *more; (more = PEM_read_bio_X509(cb, NULL, NULL, NULL)) != NULL;)
         if (SSL_CTX_add0_chain_cert(ctx, more) != 1) {
             X509_free(more);
-            return openssl_error("TLS certificate chain");
+            return pki_error("TLS certificate chain");
         }
     ERR_clear_error(); /* the end of the chain is an error to the reader */
-    return SSL_CTX_check_private_key(ctx) == 1 ? NULL : openssl_error("TLS certificate and private key do not match");
+    return SSL_CTX_check_private_key(ctx) == 1 ? NULL : pki_error("TLS certificate and private key do not match");
 }
 
 static struct error *use_ca(SSL_CTX *ctx, const char *ca, bool server)
@@ -154,7 +138,7 @@ static struct error *make_ctx(const struct tls_options *o, bool server, SSL_CTX 
 {
     pthread_once(&once, init_once);
     cleanup_ctx SSL_CTX *ctx = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
-    if (ctx == NULL) return openssl_error("TLS");
+    if (ctx == NULL) return pki_error("TLS");
     set_common(ctx);
     set_alpn(ctx, o->alpn, server);
     if (server && (o->cert == NULL || o->key == NULL)) return error_new("TLS server: certificate and key are required");
@@ -360,7 +344,7 @@ static enum tls_result failed(struct tls_session *t, int status, struct error **
     }
     long verify = SSL_get_verify_result(t->ssl);
     bool distrust = !SSL_is_server(t->ssl) && verify != X509_V_OK && SSL_get_verify_mode(t->ssl) != SSL_VERIFY_NONE;
-    *e = distrust ? verify_error(t, verify) : openssl_error("tls");
+    *e = distrust ? verify_error(t, verify) : pki_error("tls");
     ERR_clear_error();
     return TLS_FAILED;
 }
