@@ -8,14 +8,16 @@
  * the document (doc_set_revision). */
 #pragma once
 #include "json/json.h"
+#include <stdatomic.h>
 
 struct doc {
     _Atomic uint32_t refs;
     uint64_t revision;        /* metadata.resourceVersion as a number; 0: not stored yet */
     const struct json *root;
     /* private */
-    char *revision_slot;      /* 20 bytes inside the block, or NULL */
-    struct json *revision_node;
+    size_t size;
+    char *revision_slot;       /* room for 20 digits inside the block, or NULL */
+    struct json *revision_node; /* the string, or the metadata object with room for it */
     _Atomic(struct doc_bytes *) encoded;
 };
 

@@ -82,7 +82,8 @@ const struct json *json_boolean(bool b);
  * The template is the program's own text: a mistake in it aborts. */
 const struct json *json_make(struct arena *a, const char *tmpl, ...);
 
-/* The object with the member at `path` set, made along the way where absent. `object` may be NULL (then {}). */
+/* The object with the member at `path` set, made along the way where absent. `object` may be NULL (then {}). A NULL
+ * value removes the member. An item beyond the end of an array is appended. */
 const struct json *json_with(struct arena *a, const struct json *object, const char *path, const struct json *value);
 /* The same for one member by its exact name, dots and all. New members are added at the end. */
 const struct json *json_with_member(struct arena *a, const struct json *object, const char *key, const struct json *value);

@@ -1,0 +1,152 @@
+#include "json/json.h"
+#include <math.h>
+#include <stdio.h>
+
+/* ---- numbers ---- */
+
+/* The fewest digits that read back as the same value. */
+static void shortest(char out[40], double d) {
+    int precision = fabs(d) < 1e-290 ? 0 : 14;
+    do snprintf(out, 40, "%.*e", precision, d);
+    while (precision++ < 16 && strtod(out, NULL) != d);
+}
+
+/* encoding/json's floatEncoder: as ES6, plain digits for 1e-6 <= |d| < 1e21, else an exponent without padding. */
+static void encode_double(struct buf *out, double d) {
+    if (d - d != 0) { /* infinite or none: JSON has no such thing */
+        buf_adds(out, "null");
+        return;
+    }
+    if (d == 0) {
+        buf_adds(out, signbit(d) ? "-0" : "0");
+        return;
+    }
+    char text[40], digits[24];
+    shortest(text, fabs(d));
+    char *e = strchr(text, 'e');
+    int exponent = (int)strtol(e + 1, NULL, 10), n = 0;
+    for (const char *p = text; p < e; p++)
+        if (*p != '.') digits[n++] = *p;
+    while (n > 1 && digits[n - 1] == '0') n--;
+    if (d < 0) buf_addc(out, '-');
+    if (exponent < -6 || exponent >= 21) {
+        buf_addc(out, digits[0]);
+        if (n > 1) buf_printf(out, ".%.*s", n - 1, digits + 1);
+        buf_printf(out, "e%c%d", exponent < 0 ? '-' : '+', abs(exponent));
+    } else if (exponent < 0) {
+        buf_adds(out, "0.");
+        for (int i = -1; i > exponent; i--) buf_addc(out, '0');
+        buf_add(out, digits, (size_t)n);
+    } else {
+        for (int i = 0; i < n || i <= exponent; i++) {
+            if (i == exponent + 1) buf_addc(out, '.');
+            buf_addc(out, i < n ? digits[i] : '0');
+        }
+    }
+}
+
+/* ---- strings ---- */
+
+#define ONES UINT64_C(0x0101010101010101)
+#define HIGHS (ONES * 0x80)
+#define ZERO_BYTES(x) (((x) - ONES) & ~(x) & HIGHS)
+/* The high bits of bytes that may need an escape: control characters, non-ASCII, backslash and, two at a time because
+ * they differ in one bit, < > and " &. */
+static inline uint64_t suspicious(uint64_t w) {
+    return (((w - ONES * 0x20) | w) & HIGHS) | ZERO_BYTES(w ^ (ONES * '\\')) | ZERO_BYTES((w | ONES * 2) ^ (ONES * '>')) |
+           ZERO_BYTES((w | ONES * 4) ^ (ONES * '&'));
+}
+
+static void encode_special(struct buf *out, const char **p) {
+    static const char hex[] = "0123456789abcdef", letters[] = "btn\0fr"; /* of 8 to 13 */
+    unsigned char c = (unsigned char)**p;
+    (*p)++;
+    char u[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
+    if (c == '"' || c == '\\') buf_add(out, (char[2]){'\\', (char)c}, 2);
+    else if (c >= 8 && c <= 13 && letters[c - 8]) buf_add(out, (char[2]){'\\', letters[c - 8]}, 2);
+    else if (c < 0x20 || c == '<' || c == '>' || c == '&') buf_add(out, u, 6);
+    else if (c == 0xE2 && (unsigned char)(*p)[0] == 0x80 && ((*p)[1] & 0xFE) == 0xA8) {
+        buf_adds(out, (*p)[1] & 1 ? "\\u2029" : "\\u2028");
+        *p += 2;
+    } else buf_addc(out, (char)c);
+}
+
+static void encode_string(struct buf *out, const char *s, size_t n) {
+    const char *end = s + n, *plain = s;
+    buf_reserve(out, n + 2);
+    buf_addc(out, '"');
+    while (s < end) {
+        uint64_t w = 0, stop;
+        size_t have = MIN((size_t)(end - s), (size_t)8);
+        if (have == 8) memcpy(&w, s, 8);
+        else memcpy(&w, s, have);
+        stop = suspicious(w);
+        size_t clean = stop ? (size_t)__builtin_ctzll(stop) >> 3 : 8;
+        s += MIN(clean, have);
+        if (clean >= have) continue;
+        buf_add(out, plain, (size_t)(s - plain));
+        encode_special(out, &s);
+        plain = s;
+    }
+    buf_add(out, plain, (size_t)(end - plain));
+    buf_addc(out, '"');
+}
+
+/* ---- values ---- */
+
+struct writer {
+    struct buf *out;
+    const char *indent; /* NULL: compact */
+    int depth;
+};
+
+static void new_line(struct writer *w) {
+    if (w->indent == NULL) return;
+    buf_addc(w->out, '\n');
+    for (int i = 0; i < w->depth; i++) buf_adds(w->out, w->indent);
+}
+
+static void encode(struct writer *w, const struct json *v);
+
+static void encode_elements(struct writer *w, const struct json *v) {
+    bool object = v->type == JSON_OBJECT;
+    buf_addc(w->out, object ? '{' : '[');
+    w->depth++;
+    for (uint32_t i = 0; i < v->len; i++) {
+        if (i > 0) buf_addc(w->out, ',');
+        new_line(w);
+        if (object) {
+            encode_string(w->out, v->members[i].key, v->members[i].key_len);
+            buf_add(w->out, ": ", w->indent ? 2 : 1);
+        }
+        encode(w, object ? &v->members[i].value : &v->items[i]);
+    }
+    w->depth--;
+    if (v->len > 0) new_line(w);
+    buf_addc(w->out, object ? '}' : ']');
+}
+
+static void encode(struct writer *w, const struct json *v) {
+    if (v == NULL) v = &json_null;
+    switch (v->type) {
+    case JSON_NULL: buf_add(w->out, "null", 4); break;
+    case JSON_BOOL: buf_adds(w->out, v->b ? "true" : "false"); break;
+    case JSON_INT: buf_addi(w->out, v->i); break;
+    case JSON_DOUBLE: encode_double(w->out, v->d); break;
+    case JSON_STRING: encode_string(w->out, v->s, v->len); break;
+    case JSON_ARRAY:
+    case JSON_OBJECT: encode_elements(w, v); break;
+    }
+}
+
+void json_encode(struct buf *out, const struct json *v) { encode(&(struct writer){.out = out}, v); }
+
+void json_encode_pretty(struct buf *out, const struct json *v, const char *indent) {
+    encode(&(struct writer){.out = out, .indent = indent}, v);
+}
+
+char *json_text(struct arena *a, const struct json *v) {
+    cleanup_buf struct buf out = {0};
+    json_encode(&out, v);
+    return arena_strndup(a, buf_str(&out), out.len);
+}

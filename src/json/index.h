@@ -1,0 +1,21 @@
+/* Finding members of an object by name in constant time; a private part of src/json. Up to 16 members a bitmap of
+ * (length, first, last byte) sorts out most misses and the rest is compared; above that a hash table is made. */
+#pragma once
+#include "json/json.h"
+
+struct member_index {
+    const struct json_member *members;
+    uint64_t seen;
+    uint32_t count, *slots, mask;
+};
+/* For up to `capacity` members, of which none is in the index yet. The array may still be filled. */
+void member_index_init(struct member_index *x, const struct json_member *members, uint32_t capacity);
+void member_index_free(struct member_index *x);
+#define cleanup_index CLEANUP(member_index_free)
+/* Adds members[i]; if one of its name is there already, returns that one's position and adds nothing, else -1. */
+int64_t member_index_add(struct member_index *x, uint32_t i);
+const struct json_member *member_index_find(const struct member_index *x, const char *key, uint32_t key_len);
+
+static inline bool key_eq(const struct json_member *m, const char *key, size_t key_len) {
+    return m->key_len == key_len && memcmp(m->key, key, key_len) == 0;
+}
