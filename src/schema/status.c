@@ -153,10 +153,50 @@ static const struct json *details_json(struct arena *a, const struct error *e) {
 }
 
 const struct json *status_json(struct arena *a, const struct error *e) {
-    const char *reason = e->code ? e->reason : "InternalError";
     int code = e->code ? e->code : 500;
     return json_make(a, "{'kind':'Status','apiVersion':'v1','metadata':{},'status':'Failure','message':%s,'reason':%s,'details':%v,'code':%d}",
-                     e->message, reason, e->has_details ? details_json(a, e) : NULL, code);
+                     e->message, e->reason, e->has_details ? details_json(a, e) : NULL, code);
+}
+
+static int by_key(const void *a, const void *b) {
+    return strcmp((*(const struct json_member *const *)a)->key, (*(const struct json_member *const *)b)->key);
+}
+
+static void add_go_text(struct arena *a, struct buf *b, const struct json *v) {
+    if (v == NULL || v->type == JSON_NULL) {
+        buf_adds(b, "<nil>");
+    } else if (v->type == JSON_ARRAY) {
+        buf_addc(b, '[');
+        for (size_t i = 0; i < v->len; i++) {
+            if (i > 0) buf_addc(b, ' ');
+            add_go_text(a, b, &v->items[i]);
+        }
+        buf_addc(b, ']');
+    } else if (v->type == JSON_OBJECT) {
+        const struct json_member **sorted = arena_calloc(a, v->len + 1, sizeof(*sorted));
+        for (size_t i = 0; i < v->len; i++)
+            sorted[i] = &v->members[i];
+        qsort(sorted, v->len, sizeof(*sorted), by_key);
+        buf_adds(b, "map[");
+        for (size_t i = 0; i < v->len; i++) {
+            buf_printf(b, "%s%s:", i ? " " : "", sorted[i]->key);
+            add_go_text(a, b, &sorted[i]->value);
+        }
+        buf_addc(b, ']');
+    } else {
+        buf_adds(b, v->type == JSON_STRING ? v->s : json_text(a, v));
+    }
+}
+
+const char *status_go_text(struct arena *a, const struct json *v) {
+    cleanup_buf struct buf b = {0};
+    add_go_text(a, &b, v);
+    return arena_strndup(a, buf_str(&b), b.len);
+}
+
+const char *status_go_type(const struct json *v) {
+    static const char *const names[] = {"%!s(<nil>)", "bool", "int64", "float64", "string", "[]interface {}", "map[string]interface {}"};
+    return names[v ? v->type : JSON_NULL];
 }
 
 struct error *status_from_json(const struct json *status, int http_code) {

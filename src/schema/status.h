@@ -27,7 +27,11 @@ struct error *status_timeout(const char *fmt, ...) PRINTF(1, 2);
 /* A string as Go's %q prints it. */
 const char *status_quote(struct arena *a, const char *s);
 
-/* The Status object of an error; an error without reason becomes 500 InternalError. */
+/* A value as Go's %v prints decoded JSON: map[a:1 b:[x y]], keys sorted; and its Go type, "map[string]interface {}". */
+const char *status_go_text(struct arena *a, const struct json *v);
+const char *status_go_type(const struct json *v);
+
+/* The Status object of an error; an error of the system becomes a 500 without reason, as upstream's plain errors do. */
 const struct json *status_json(struct arena *a, const struct error *e);
 /* And back, e.g. what a remote server answered. */
 struct error *status_from_json(const struct json *status, int http_code);
