@@ -133,6 +133,8 @@ enum field_validation { FIELDS_IGNORE, FIELDS_WARN, FIELDS_STRICT };
 MUST_CHECK struct error *schema_decode(struct arena *a, const struct type *t, const struct json *in, struct json_array *unknown,
                                        const struct json **out);
 /* Defaulting of a whole object of the resource's version (the scheme's SetDefaults functions and OpenAPI defaults). */
+/* The same of any type, e.g. of what a subresource takes. */
+const struct json *schema_default_type(struct arena *a, const struct type *t, const struct json *object);
 const struct json *schema_default(struct arena *a, const struct resource *r, const struct json *object);
 
 /* Protobuf. The envelope ("k8s\0" + runtime.Unknown) is added and removed here. */
