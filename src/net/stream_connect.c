@@ -109,9 +109,10 @@ static void on_writable(uv_poll_t *p, int status, int events)
     (void)events;
     struct dial *d = CONTAINER_OF(p, struct dial, poll);
     uv_poll_stop(p);
-    int sys = status < 0 ? -status : 0;
+    int sys = 0; /* libuv says EBADF for any failure: the socket knows better */
     socklen_t len = sizeof(sys);
-    if (sys == 0) getsockopt(d->fd, SOL_SOCKET, SO_ERROR, &sys, &len);
+    getsockopt(d->fd, SOL_SOCKET, SO_ERROR, &sys, &len);
+    if (sys == 0 && status < 0) sys = -status;
     if (sys == 0) {
         struct sockaddr_storage sa = {0};
         len = sizeof(sa);
