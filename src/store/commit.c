@@ -108,7 +108,8 @@ static void finish(struct store *s, struct commit *batch, const struct error *er
 
 /* The disk refused the batch: what was committed on top of it cannot stand either. Revisions are not used again. */
 static void fail(struct store *s, struct commit *batch, struct error *error) {
-    log_error("%s", error->message);
+    if (!s->failing) log_error("%s", error->message);
+    s->failing = true;
     pthread_mutex_lock(&s->lock);
     struct commit **end = &batch;
     while (*end) end = &(*end)->next;
@@ -128,6 +129,8 @@ static void process(struct store *s, struct commit *batch, struct store_snapshot
         fail(s, batch, e);
         return;
     }
+    if (s->failing) log_info("commits succeed again");
+    s->failing = false;
     account(s, batch);
     rings_add(batch);
     publish(s, snap);

@@ -104,6 +104,7 @@ struct store {
     _Atomic uint64_t delivered; /* all events up to this revision are in the rings */
 
     pthread_t thread;
+    bool failing; /* the last batch was refused: the reason is logged once */
     int64_t compact_due;
     _Atomic uint32_t wake_word; /* futex of store_commit_wait; changes after each batch */
     _Atomic uint64_t commits, syncs, memory;

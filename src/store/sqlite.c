@@ -42,6 +42,7 @@ struct sqlite_backend {
     sqlite3_stmt *statements[STATEMENTS];
     char *path;
     int64_t compacted; /* id of the last row whose predecessors are gone */
+    bool shrinkable;   /* the next checkpoint makes the file smaller */
     pthread_mutex_t lock; /* one user of the connection at a time */
 };
 
@@ -192,7 +193,9 @@ static struct error *vacuum(struct sqlite_backend *b, bool *more) {
     int64_t free_pages;
     TRY(query_int(b, "PRAGMA freelist_count", &free_pages));
     *more |= free_pages > 2 * FREE_PAGES;
-    return free_pages > FREE_PAGES ? exec(b, "PRAGMA incremental_vacuum(256)") : NULL;
+    if (free_pages <= FREE_PAGES) return NULL;
+    b->shrinkable = true;
+    return exec(b, "PRAGMA incremental_vacuum(256)");
 }
 
 static struct error *compact_piece(struct sqlite_backend *b, int64_t before, bool *more) {
@@ -217,8 +220,11 @@ static struct error *compact(struct backend *base, int64_t before, bool *more) {
     int64_t compacted = b->compacted;
     struct error *e = exec(b, "BEGIN");
     if (!e) e = end(b, compact_piece(b, before, more));
-    if (!e && !*more && b->compacted != compacted) e = exec(b, "PRAGMA wal_checkpoint(TRUNCATE)");
     if (e) b->compacted = compacted;
+    if (!e && !*more && b->shrinkable) {
+        e = exec(b, "PRAGMA wal_checkpoint(TRUNCATE)");
+        b->shrinkable = e != NULL;
+    }
     pthread_mutex_unlock(&b->lock);
     return e;
 }
