@@ -142,15 +142,19 @@ static struct error *start_api(struct server *s) {
     return http_server_start(&h, s->loops, s->loop_count, &s->http);
 }
 
+static char *issue_token(void *arg, const char *ns, const char *account, const char *account_uid, const char *secret UNUSED, const char *secret_uid UNUSED) {
+    return apiserver_issue_token(arg, ns, account, account_uid, 0);
+}
+
 static bool selected(const char *name, void *arg) { return controllers_selected(arg, name); }
 
 static struct error *start_controllers(struct server *s) {
     static struct controllers_config config; /* outlives the controllers */
     const char *const masters[] = {"system:masters", NULL};
-    s->clients[0] = client_local_new(s->api, "kube-controller-manager", "system:kube-controller-manager", masters);
+    s->clients[0] = client_local_new(s->api, NULL, "kube-controller-manager", "system:kube-controller-manager", masters);
     s->cache = cache_new(s->clients[0]);
     config = (struct controllers_config){.cluster_cidr = s->o.cluster_cidr, .service_cidr = s->o.service_cidr, .ca_cert = s->ca_pem,
-                                         .ca_cert_path = s->layout.ca_cert, .ca_key_path = s->layout.ca_key, .apiserver = s->api,
+                                         .ca_cert_path = s->layout.ca_cert, .ca_key_path = s->layout.ca_key, .issue_token = issue_token, .issue_token_arg = s->api,
                                          .local_volumes_dir = arena_printf(&s->arena, "%s/volumes", s->o.data_dir)};
     struct runner_env env = {.client = s->clients[0], .cache = s->cache, .config = &config};
     s->controllers = runner_group_start(&env, controllers, selected, (void *)(uintptr_t)s->o.controllers);
@@ -158,15 +162,15 @@ static struct error *start_controllers(struct server *s) {
 }
 
 static struct error *start_scheduler(struct server *s) {
-    s->clients[1] = client_local_new(s->api, "kube-scheduler", "system:kube-scheduler", NULL);
+    s->clients[1] = client_local_new(s->api, NULL, "kube-scheduler", "system:kube-scheduler", NULL);
     struct scheduler_config c = {.client = s->clients[1], .cache = s->cache, .clock = &clock_real};
     return scheduler_start(&c, &s->scheduler);
 }
 
 static struct error *start_node(struct server *s) {
     cleanup_free char *user = xprintf("system:node:%s", s->node_name);
-    s->clients[2] = client_local_new(s->api, "kubelet", user, (const char *const[]){"system:nodes", NULL});
-    s->clients[3] = client_local_new(s->api, "kube-proxy", "system:kube-proxy", NULL);
+    s->clients[2] = client_local_new(s->api, NULL, "kubelet", user, (const char *const[]){"system:nodes", NULL});
+    s->clients[3] = client_local_new(s->api, NULL, "kube-proxy", "system:kube-proxy", NULL);
     struct pki_pair pair;
     TRY(pki_pair_load(s->layout.kubelet_cert, s->layout.kubelet_key, &pair));
     struct nodehost_config c = {

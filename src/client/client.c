@@ -86,3 +86,8 @@ const char *patch_content_type(enum patch_type type) {
     };
     return types[type];
 }
+
+void client_each_resource(struct client *c, void (*fn)(const struct resource *r, void *arg), void *arg) {
+    if (c->ops->each_resource != NULL) return c->ops->each_resource(c, fn, arg);
+    for (size_t i = 0; builtin_resources[i] != NULL; i++) fn(builtin_resources[i], arg);
+}

@@ -38,6 +38,7 @@ struct client_ops {
     struct error *(*remove)(struct client *, const struct resource *, const char *ns, const char *name, const struct delete_options *);
     struct error *(*watch)(struct client *, const struct resource *, const char *ns, const char *fields, uint64_t from, const struct client_watcher *, struct client_watch **out);
     void (*watch_close)(struct client_watch *);
+    void (*each_resource)(struct client *, void (*fn)(const struct resource *, void *), void *); /* NULL: the built-in ones */
     void (*free)(struct client *);
 };
 
@@ -61,6 +62,9 @@ MUST_CHECK struct error *client_delete(struct client *c, const struct resource *
 typedef const struct json *client_change_fn(struct arena *a, struct doc *current, void *arg);
 MUST_CHECK struct error *client_modify(struct client *c, const struct resource *r, const char *ns, const char *name, const char *sub,
                                        client_change_fn *change, void *arg, struct doc **out);
+
+/* Calls fn for every resource that is served now, custom ones included. */
+void client_each_resource(struct client *c, void (*fn)(const struct resource *r, void *arg), void *arg);
 
 /* A raw watch. Callbacks run on one thread of the client's, in order; they must not block. After `closed` (error: 410
  * and the like, or the connection went away) nothing more comes. Most code wants a cache instead. */

@@ -163,7 +163,11 @@ static void local_free(struct client *c) {
     free(l);
 }
 
-static const struct client_ops local_ops = {get, list, create, update, patch, remove_object, watch, watch_close, local_free};
+static void each_resource(struct client *c, void (*fn)(const struct resource *, void *), void *arg) {
+    apiserver_each_resource(local(c)->server, fn, arg);
+}
+
+static const struct client_ops local_ops = {get, list, create, update, patch, remove_object, watch, watch_close, each_resource, local_free};
 
 struct client *client_local_new(struct apiserver *s, const struct clock *clock, const char *user_agent, const char *user,
                                 const char *const *groups) {

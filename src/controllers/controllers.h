@@ -11,7 +11,9 @@ struct controllers_config {
     const char *ca_cert_path, *ca_key_path; /* the CA that CSRs are signed with */
     int64_t csr_duration;         /* ns; 0: one year */
     const char *local_volumes_dir; /* where the local provisioner makes directories for the default StorageClass */
-    struct apiserver *apiserver;  /* only for handing through; components never call it */
+    /* Signs a service account token without expiry that is bound to a Secret; malloced. */
+    char *(*issue_token)(void *arg, const char *ns, const char *account, const char *account_uid, const char *secret, const char *secret_uid);
+    void *issue_token_arg;
 };
 /* Ends with NULL. */
 extern const struct controller *const controllers[];

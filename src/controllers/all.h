@@ -1,0 +1,9 @@
+/* Every controller; each stands in the file of its name. */
+#pragma once
+#include "client/runner.h"
+
+extern const struct controller clusterrole_aggregation_controller; /* clusterrole_aggregation.c */
+extern const struct controller namespace_controller;               /* namespace.c */
+extern const struct controller root_ca_publisher_controller;       /* root_ca_publisher.c */
+extern const struct controller serviceaccount_controller;          /* serviceaccount.c */
+extern const struct controller serviceaccount_token_controller;    /* serviceaccount_token.c */
