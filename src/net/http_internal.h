@@ -75,6 +75,8 @@ struct exchange {
     /* HTTP/1.1 */
     bool chunked, close, upgrade;
     /* HTTP/2 */
+    bool headers_done;
+    size_t head_bytes;
     int32_t id;
     struct outq out;
     bool deferred, drained, submitted, stream_closed;
