@@ -41,7 +41,7 @@ void default_pod_status(struct default_object *o)
     const struct json *ip = default_get(o, "podIP"), *ips = default_get(o, "podIPs");
     const char *first = json_str(json_at(ips, 0), "ip");
     if (ip && !str_eq(first, ip->s)) default_set(o, "podIPs", json_make(o->arena, "[{'ip':%v}]", ip));
-    if (!ip && first) default_set_str(o, "podIP", first);
+    if (!ip && first && *first) default_set_str(o, "podIP", first);
 }
 
 /* ---- the whole pod ---- */
