@@ -1,4 +1,4 @@
-/* Finding members of an object by name in constant time; a private part of src/json. Up to 16 members a bitmap of
+/* Finding members of an object by name in constant time, and other private parts of src/json. Up to 16 members a bitmap of
  * (length, first, last byte) sorts out most misses and the rest is compared; above that a hash table is made. */
 #pragma once
 #include "json/json.h"
@@ -18,4 +18,15 @@ const struct json_member *member_index_find(const struct member_index *x, const 
 
 static inline bool key_eq(const struct json_member *m, const char *key, size_t key_len) {
     return m->key_len == key_len && memcmp(m->key, key, key_len) == 0;
+}
+
+/* A reference token of RFC 6901, unescaped. */
+static inline const char *pointer_token(struct arena *a, const char *s, size_t n) {
+    char *out = arena_strndup(a, s, n), *to = out;
+    for (const char *p = out; *p; p++) {
+        bool escaped = p[0] == '~' && (p[1] == '0' || p[1] == '1');
+        *to++ = escaped ? (*++p == '0' ? '~' : '/') : *p;
+    }
+    *to = '\0';
+    return out;
 }

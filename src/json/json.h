@@ -142,6 +142,8 @@ void yaml_encode(struct buf *out, const struct json *v); /* keys sorted, as sigs
 const struct json *json_pointer(const struct json *v, const char *pointer);
 /* RFC 7386. */
 const struct json *json_merge_patch(struct arena *a, const struct json *target, const struct json *patch);
-/* RFC 6902; errors are worded as evanphx/json-patch words them. `max_operations` 0: 10000, as kube-apiserver. */
+/* RFC 6902; errors are worded as evanphx/json-patch words them. `max_operations` 0: 10000, as kube-apiserver. Errors
+ * have the code and reason of kube-apiserver: 400 for what is no patch (with its full message), 413 for too many
+ * operations, 422 Invalid for one that fails (where kube-apiserver hides the message). */
 MUST_CHECK struct error *json_patch(struct arena *a, const struct json *target, const struct json *patch,
                                     size_t max_operations, const struct json **out);
