@@ -13,6 +13,7 @@
  * 'PROPAGATION_PRIVATE', 'SIGTERM'). As everywhere in proto3 a zero, empty string, list or map is absent in an answer:
  * json_int(status, "state", 0) and json_str_or(…, "") read it right. */
 #pragma once
+#include "base/clock.h"
 #include "json/json.h"
 #include "node/cri_table.h" /* generated: enum cri_method { CRI_VERSION, CRI_RUN_POD_SANDBOX, … }, enum values CRI_CONTAINER_RUNNING, … */
 
