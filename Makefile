@@ -1,12 +1,40 @@
-# Thin front for Meson. `make run` and `make test` are all a newcomer needs.
+# A thin front for Meson. `make run` and `make test` are all a newcomer needs; the rest is for developers.
 BUILD ?= build
+CORACLE := $(BUILD)/coracle
+SHARED ?= ../shared
+ARGS ?=
 
-$(BUILD)/build.ninja: | deps
-	meson setup $(BUILD) --buildtype=release -Db_lto=true >/dev/null
-
-.PHONY: all build deps
+.PHONY: all build run test unit e2e crash fuzz lint bench difftest clusterdiff conformance clean
 all: build
-build: $(BUILD)/build.ninja
-	ninja -C $(BUILD)
-deps:
+
+build:
 	@scripts/install-dependencies
+	@[ -f $(BUILD)/build.ninja ] || meson setup $(BUILD) --buildtype=release -Db_lto=true > $(BUILD).log || { cat $(BUILD).log; exit 1; }
+	@ninja -C $(BUILD) coracle | tail -n 1
+
+# A cluster on this machine, in the foreground. ARGS goes to `coracle server`.
+run: build
+	@$(CORACLE) server $(ARGS)
+
+# Everything that CI runs: unit tests under sanitizers, end to end, crash, fuzz, lint. Ends with "N passed, N failed".
+test:
+	@scripts/install-dependencies --test
+	@scripts/test all
+
+unit e2e crash fuzz lint: build
+	@scripts/install-dependencies --test
+	@scripts/test $@
+
+bench: build
+	@tests/bench/run $(CORACLE)
+
+# Comparisons with the real Kubernetes; these need the recorded answers beside the project.
+difftest: build
+	@scripts/difftest $(CORACLE) $(SHARED)/difftest $(ARGS)
+clusterdiff: build
+	@scripts/clusterdiff $(CORACLE) $(SHARED) $(ARGS)
+conformance: build
+	@scripts/conformance $(CORACLE) $(SHARED) $(ARGS)
+
+clean:
+	rm -rf $(BUILD) $(BUILD)-test $(BUILD).log
