@@ -3,7 +3,8 @@
  * Rules of that decoder: a mismatch of types is remembered and decoding goes on, the first one is reported; an error of a
  * type with its own UnmarshalJSON (times, quantities) ends decoding and is reported instead. null leaves a value at zero.
  * Rules of the encoder: fields in the type's order, keys of maps sorted; omitempty drops zero scalars, nil pointers, empty
- * lists and maps, never a struct that is not a pointer; without it nil lists and maps are null. */
+ * lists and maps, never a struct that is not a pointer; without it nil lists and maps are null. So are empty ones, because
+ * stored objects have been protobuf, which cannot tell; only apiextensions is stored as JSON. */
 #include "schema/decode.h"
 #include "base/str.h"
 
@@ -229,7 +230,7 @@ static bool decode_list(struct decoder *d, const struct decode_frame *at, const 
         struct decode_frame frame = {at, NULL, NULL, NULL, i};
         if (!decode_value(d, &frame, t->element, &in->items[i], &items[i])) return false;
     }
-    *out = (struct json){.type = JSON_ARRAY, .len = in->len, .items = items};
+    if (in->len > 0 || d->keep_empty) *out = (struct json){.type = JSON_ARRAY, .len = in->len, .items = items};
     return true;
 }
 
@@ -253,10 +254,11 @@ static bool decode_map(struct decoder *d, const struct decode_frame *at, const s
         struct decode_frame frame = {at, NULL, NULL, m->key, 0};
         members[i] = (struct json_member){m->key, m->key_len, json_null};
         if (!decode_value(d, &frame, t->element, &m->value, &members[i].value)) return false;
+        if (t->element->kind == TYPE_BYTES && m->value.type == JSON_NULL) members[i].value = json_empty_string;
         if (i > 0 && by_key(&members[i - 1], &members[i]) > 0) sorted = false;
     }
     if (!sorted) qsort(members, in->len, sizeof(*members), by_key);
-    *out = (struct json){.type = JSON_OBJECT, .len = in->len, .members = members};
+    if (in->len > 0 || d->keep_empty) *out = (struct json){.type = JSON_OBJECT, .len = in->len, .members = members};
     return true;
 }
 
@@ -352,7 +354,7 @@ static bool decode_value(struct decoder *d, const struct decode_frame *at, const
 
 struct error *schema_decode(struct arena *a, const struct type *t, const struct json *in, struct json_array *unknown, const struct json **out)
 {
-    struct decoder d = {.arena = a, .unknown = unknown};
+    struct decoder d = {.arena = a, .unknown = unknown, .keep_empty = t->name && str_starts(t->name, "apiextensions")};
     struct json *v = arena_alloc(a, sizeof(*v));
     bool done = decode_value(&d, NULL, t, in, v);
     if (!done) {

@@ -15,6 +15,7 @@ struct decoder {
     struct json_array *unknown;
     struct error *error;            /* the first one that Go would report after going on */
     struct error *fatal;            /* one that ends decoding */
+    bool keep_empty;                /* empty lists and maps do not become nil */
     const struct type *struct_name; /* overrides the struct that errors name: inside custom JSON forms */
 };
 

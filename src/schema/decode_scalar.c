@@ -117,40 +117,18 @@ bool decode_duration(struct decoder *d, const struct decode_frame *at, const str
     return true;
 }
 
-/* ---- quantities ---- */
-
-/* Which of the two errors a malformed quantity gets: a number and letters that look like a suffix, or anything else. */
-static const char *quantity_complaint(const char *s)
-{
-    const char *p = s + (*s == '+' || *s == '-');
-    p += strspn(p, "0123456789");
-    if (*p == '.') p += 1 + strspn(p + 1, "0123456789");
-    p += strspn(p, "eEinumkKMGTP");
-    p += *p == '+' || *p == '-';
-    p += strspn(p, "0123456789");
-    return *s && !*p ? "unable to parse quantity's suffix" : "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
-}
-
 bool decode_quantity(struct decoder *d, const struct json *in, struct json *out)
 {
-    struct quantity q = {0};
-    if (absent(in)) {
-        set_string(d, out, "0");
-        return true;
-    }
-    const char *s = in->type == JSON_STRING ? in->s : json_text(d->arena, in);
+    set_string(d, out, "0");
+    if (absent(in)) return true;
+    const char *s = in->type == JSON_STRING ? in->s : json_text(d->arena, in), *problem = NULL;
     s += strspn(s, " \t\r\n");
     size_t n = strlen(s);
     while (n > 0 && strchr(" \t\r\n", s[n - 1])) n--;
-    if (s[n]) s = arena_strndup(d->arena, s, n);
-    if (!quantity_parse(s, &q)) {
-        d->fatal = error_new("%s", quantity_complaint(s));
-        return false;
-    }
-    const char *canonical = quantity_format(d->arena, &q);
-    if (in->type == JSON_STRING && str_eq(canonical, in->s)) *out = *in;
-    else set_string(d, out, canonical);
-    return true;
+    const char *normal = quantity_normalize(d->arena, s[n] ? arena_strndup(d->arena, s, n) : s, &problem);
+    if (normal) set_string(d, out, normal);
+    else d->fatal = error_new("%s", problem);
+    return normal != NULL;
 }
 
 bool decode_int_or_string(struct decoder *d, const struct decode_frame *at, const struct json *in, struct json *out)
