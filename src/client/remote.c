@@ -310,7 +310,7 @@ static void remote_free(struct client *c) {
     free(r);
 }
 
-static const struct client_ops remote_ops = {get, list, create, update, patch, remove_object, watch, watch_close, remote_free};
+static const struct client_ops remote_ops = {get, list, create, update, patch, remove_object, watch, watch_close, NULL, remote_free};
 
 static struct error *parse_url(struct remote_client *r, const char *url, bool *tls) {
     *tls = str_starts(url, "https://");
