@@ -1,38 +1,28 @@
-#include "json/json.h"
+#include "json/index.h"
 #include <math.h>
 #include <stdio.h>
 
 /* ---- numbers ---- */
 
-/* The fewest digits that read back as the same value. */
-static void shortest(char out[40], double d) {
-    int precision = fabs(d) < 1e-290 ? 0 : 14;
-    do snprintf(out, 40, "%.*e", precision, d);
-    while (precision++ < 16 && strtod(out, NULL) != d);
-}
-
-/* encoding/json's floatEncoder: as ES6, plain digits for 1e-6 <= |d| < 1e21, else an exponent without padding. */
-static void encode_double(struct buf *out, double d) {
-    if (d - d != 0) { /* infinite or none: JSON has no such thing */
-        buf_adds(out, "null");
-        return;
-    }
-    if (d == 0) {
-        buf_adds(out, signbit(d) ? "-0" : "0");
-        return;
-    }
-    char text[40], digits[24];
-    shortest(text, fabs(d));
-    char *e = strchr(text, 'e');
-    int exponent = (int)strtol(e + 1, NULL, 10), n = 0;
+int number_digits(double d, bool single, char digits[24], int *exponent) {
+    char text[40];
+    int n = 0, last = single ? 8 : 16, precision = single || d < 1e-290 ? 0 : 14;
+    do snprintf(text, sizeof(text), "%.*e", precision, d);
+    while (precision++ < last && (single ? (double)strtof(text, NULL) != (double)(float)d : strtod(text, NULL) != d));
+    const char *e = strchr(text, 'e');
     for (const char *p = text; p < e; p++)
         if (*p != '.') digits[n++] = *p;
     while (n > 1 && digits[n - 1] == '0') n--;
-    if (d < 0) buf_addc(out, '-');
-    if (exponent < -6 || exponent >= 21) {
+    *exponent = (int)strtol(e + 1, NULL, 10);
+    return n;
+}
+
+/* `width`: least number of digits of the exponent. */
+static void format_digits(struct buf *out, const char *digits, int n, int exponent, bool scientific, int width) {
+    if (scientific) {
         buf_addc(out, digits[0]);
         if (n > 1) buf_printf(out, ".%.*s", n - 1, digits + 1);
-        buf_printf(out, "e%c%d", exponent < 0 ? '-' : '+', abs(exponent));
+        buf_printf(out, "e%c%0*d", exponent < 0 ? '-' : '+', width, abs(exponent));
     } else if (exponent < 0) {
         buf_adds(out, "0.");
         for (int i = -1; i > exponent; i--) buf_addc(out, '0');
@@ -43,6 +33,37 @@ static void encode_double(struct buf *out, double d) {
             buf_addc(out, i < n ? digits[i] : '0');
         }
     }
+}
+
+/* encoding/json's floatEncoder: as ES6, plain digits for 1e-6 <= |d| < 1e21, else an exponent without padding. */
+static void encode_double(struct buf *out, double d) {
+    char digits[24];
+    int exponent;
+    if (d - d != 0) { /* infinite or none: JSON has no such thing */
+        buf_adds(out, "null");
+        return;
+    }
+    if (signbit(d)) buf_addc(out, '-');
+    if (d == 0) {
+        buf_addc(out, '0');
+        return;
+    }
+    int n = number_digits(fabs(d), false, digits, &exponent);
+    format_digits(out, digits, n, exponent, exponent < -6 || exponent >= 21, 1);
+}
+
+void number_format_g(struct buf *out, double d, bool single) {
+    char digits[24];
+    int exponent = 0;
+    if (single && d - d == 0) d = (double)(float)d;
+    if (d - d != 0) {
+        buf_adds(out, d != d ? ".nan" : d < 0 ? "-.inf" : ".inf");
+        return;
+    }
+    if (signbit(d)) buf_addc(out, '-');
+    int n = d == 0 ? 1 : number_digits(fabs(d), single, digits, &exponent);
+    if (d == 0) digits[0] = '0';
+    format_digits(out, digits, n, exponent, exponent < -4 || exponent >= 6, 2);
 }
 
 /* ---- strings ---- */

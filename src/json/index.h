@@ -30,3 +30,13 @@ static inline const char *pointer_token(struct arena *a, const char *s, size_t n
     *to = '\0';
     return out;
 }
+
+/* The fewest decimal digits that read back as `d` (finite, > 0), taken for a float where `single`: their number; the
+ * value is d.ddd * 10^exponent. */
+int number_digits(double d, bool single, char digits[24], int *exponent);
+/* Go's strconv.FormatFloat(d, 'g', -1, 32 or 64), as YAML shows numbers. */
+void number_format_g(struct buf *out, double d, bool single);
+
+/* What a plain YAML scalar means to Go's yaml.v2; private to yaml_*.c. */
+enum yaml_kind { YAML_STRING, YAML_MERGE, YAML_TIMESTAMP, YAML_VALUE };
+enum yaml_kind yaml_resolve(const char *s, struct json *out); /* fills `out` for YAML_VALUE only */

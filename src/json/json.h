@@ -128,8 +128,12 @@ void json_encode(struct buf *out, const struct json *v);
 void json_encode_pretty(struct buf *out, const struct json *v, const char *indent);
 char *json_text(struct arena *a, const struct json *v); /* compact, in the arena */
 
-/* YAML 1.2 core as sigs.k8s.io/yaml reads it (YAML 1.1 booleans such as "yes" stay strings only if quoted: as Go's
- * yaml.v2 does). One document; several with yaml_parse_all, which gives an array. */
+/* YAML as sigs.k8s.io/yaml reads it: go-yaml v2's meaning of plain scalars (unquoted yes, no, on, off, y, n are
+ * booleans), anchors, merge keys, keys of any scalar type. Error messages are go-yaml's ("yaml: line 3: mapping values
+ * are not allowed in this context"; callers put "error converting YAML to JSON: " before them where kubernetes does).
+ * yaml_parse reads the first document; yaml_parse_all gives an array of all that are not null. `duplicates` gets
+ * go-yaml's messages ("line 4: key \"a\" already set in map"), not paths: Kubernetes joins them with "\n  " behind
+ * "yaml: unmarshal errors:". */
 MUST_CHECK struct error *yaml_parse(struct arena *a, const char *text, size_t len, const struct json_limits *limits,
                                     struct json_array *duplicates, const struct json **out);
 MUST_CHECK struct error *yaml_parse_all(struct arena *a, const char *text, size_t len, const struct json_limits *limits,
