@@ -10,7 +10,7 @@ struct websocket {
     struct websocket_callbacks cb;
     void *arg;
     struct buf in, message;      /* unparsed bytes; the fragments so far */
-    bool fragmented, close_sent; /* within a message; we have said goodbye */
+    bool fragmented, close_sent, broken; /* within a message; we have said goodbye; because the peer broke the protocol */
     struct loop_timer *linger;
 };
 
@@ -101,13 +101,12 @@ struct frame {
 };
 
 /* False: more bytes are needed; `wrong` says what breaks the protocol. */
-static bool parse_head(const struct buf *in, struct frame *f, const char **wrong) {
-    const uint8_t *p = (const uint8_t *)buf_str(in);
-    if (in->len < 2) return false;
+static bool parse_head(const uint8_t *p, size_t n, struct frame *f, const char **wrong) {
+    if (n < 2) return false;
     uint64_t len = p[1] & 0x7f;
     size_t extra = len == 126 ? 2 : len == 127 ? 8 : 0;
     *f = (struct frame){.fin = (p[0] & 0x80) != 0, .op = (enum opcode)(p[0] & 0x0f), .head = 2 + extra + 4};
-    if (in->len < f->head) return false;
+    if (n < f->head) return false;
     if (extra > 0) len = 0;
     for (size_t i = 0; i < extra; i++) len = len << 8 | p[2 + i];
     f->mask = p + 2 + extra;
@@ -119,6 +118,12 @@ static bool parse_head(const struct buf *in, struct frame *f, const char **wrong
     return true;
 }
 
+/* What follows cannot be understood any more: only the end is waited for. */
+static void fail(struct websocket *w, unsigned status, const char *reason) {
+    w->broken = true;
+    websocket_close(w, status, reason);
+}
+
 static void on_close_frame(struct websocket *w, const uint8_t *p, size_t n) {
     if (w->close_sent) return stream_close(w->stream);
     websocket_close(w, n >= 2 ? (unsigned)p[0] << 8 | p[1] : 1000, "");
@@ -126,8 +131,8 @@ static void on_close_frame(struct websocket *w, const uint8_t *p, size_t n) {
 }
 
 static void on_message_frame(struct websocket *w, const struct frame *f, const uint8_t *p) {
-    if ((f->op == CONTINUATION) != w->fragmented) return websocket_close(w, 1002, "unexpected continuation");
-    if (w->message.len + f->len > WEBSOCKET_MAX_MESSAGE) return websocket_close(w, 1009, "message is too big");
+    if ((f->op == CONTINUATION) != w->fragmented) return fail(w, 1002, "unexpected continuation");
+    if (w->message.len + f->len > WEBSOCKET_MAX_MESSAGE) return fail(w, 1009, "message is too big");
     w->fragmented = !f->fin;
     if (f->fin && w->message.len == 0) return w->cb.message(w, p, f->len, w->arg);
     buf_add(&w->message, p, f->len);
@@ -155,24 +160,21 @@ static void unmask(uint8_t *p, size_t n, const uint8_t mask[4]) {
 static void on_data(struct stream *s, const void *p, size_t n, void *arg) {
     struct websocket *w = arg;
     if (n == 0) return stream_close(s);
+    if (w->broken) return;
     buf_add(&w->in, p, n);
     size_t done = 0;
-    struct frame f;
-    for (struct buf rest = w->in; rest.len = w->in.len - done, rest.data = w->in.data + done, rest.len > 0; done += f.head + f.len) {
+    while (!w->broken) {
+        uint8_t *at = (uint8_t *)w->in.data + done;
+        size_t left = w->in.len - done;
+        struct frame f;
         const char *wrong = NULL;
-        if (!parse_head(&rest, &f, &wrong)) break;
-        if (wrong == NULL && f.len > WEBSOCKET_MAX_MESSAGE) {
-            websocket_close(w, 1009, "message is too big");
-            return stream_pause(s, true);
-        }
-        if (wrong != NULL) {
-            websocket_close(w, 1002, wrong);
-            return stream_pause(s, true);
-        }
-        if (rest.len < f.head + f.len) break;
-        uint8_t *payload = (uint8_t *)rest.data + f.head;
-        unmask(payload, f.len, f.mask);
-        on_frame(w, &f, payload);
+        if (!parse_head(at, left, &f, &wrong)) break;
+        if (wrong != NULL) return fail(w, 1002, wrong);
+        if (f.len > WEBSOCKET_MAX_MESSAGE) return fail(w, 1009, "message is too big");
+        if (left < f.head + f.len) break;
+        unmask(at + f.head, f.len, f.mask);
+        on_frame(w, &f, at + f.head);
+        done += f.head + f.len;
     }
     buf_consume(&w->in, done);
 }
