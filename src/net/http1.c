@@ -60,10 +60,19 @@ static int on_url(http_parser *p, const char *at, size_t n)
     return 0;
 }
 
+/* RFC 9110 section 5.6.2; http_parser is lax about spaces, which smugglers like. */
+static bool is_token(const char *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!isalnum((unsigned char)p[i]) && (p[i] == '\0' || strchr("!#$%&'*+-.^_`|~", p[i]) == NULL)) return false;
+    return true;
+}
+
 static int on_field(http_parser *p, const char *at, size_t n)
 {
     struct conn *c = conn_of(p);
     struct h1 *h = c->h1;
+    if (!is_token(at, n)) return reject(h, 400, "");
     if (count_head(c, n + 4) != 0) return -1;
     if (h->headers_done) return 0; /* trailers */
     if (h->part == PART_NAME)

@@ -134,7 +134,9 @@ void exchange_headers_done(struct exchange *x)
         char *name = x->head + (uintptr_t)h[i].name;
         for (char *p = name; *p != '\0'; p++) *p = (char)tolower((unsigned char)*p);
         h[i].name = name;
-        h[i].value = h[i].value == NULL ? "" : x->head + (uintptr_t)h[i].value;
+        char *value = h[i].value == NULL ? x->head + x->head_len - 1 : x->head + (uintptr_t)h[i].value;
+        for (size_t n = strlen(value); n > 0 && (value[n - 1] == ' ' || value[n - 1] == '\t'); n--) value[n - 1] = '\0';
+        h[i].value = value;
     }
     if (x->pub.target == NULL) x->pub.target = x->head;
     set_target(&x->pub);

@@ -300,6 +300,10 @@ static bool handshake(struct stream *s)
 {
     struct error *e = NULL;
     enum tls_result r = tls_handshake(s->tls, &e);
+    if (r == TLS_FAILED && strstr(e->message, "http request") != NULL) { /* Go's answer instead of an alert */
+        buf_clear(&s->pool->sealed);
+        buf_adds(&s->pool->sealed, "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n");
+    }
     push(s, r == TLS_FAILED);
     if (r == TLS_FAILED) stream_fail(s, e);
     if (r == TLS_EOF) stream_fail(s, error_new("tls: handshake: EOF"));
