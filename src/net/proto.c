@@ -386,7 +386,8 @@ static struct error *decode_message(struct input *in, const struct proto_message
 }
 
 struct error *proto_decode(struct arena *a, const struct proto_message *m, const void *p, size_t n, const struct json **out) {
-    struct input in = {.p = p, .end = (const uint8_t *)p + n, .arena = a};
+    const uint8_t *start = p != NULL ? p : (const uint8_t *)"";
+    struct input in = {.p = start, .end = start + n, .arena = a};
     struct json value;
     struct error *e = decode_message(&in, m, &value);
     if (e != NULL) return error_wrap(e, "%s", m->name);
