@@ -162,8 +162,16 @@ struct apply_options {
     const char *subresource; /* "" for none */
     int64_t now;
     bool force;
-    const char *const *reset_fields; /* dotted paths that this request may not own ("status"), end with NULL; may be NULL */
+    const char *const *reset_fields; /* what this request may not own: schema_reset_fields(); may be NULL */
 };
+/* Dotted paths that requests to a resource ("" or a subresource) may not own ("status"); when the first begins with "=",
+ * those are the only ones that they may own ("*" is any list element). Ends with NULL. */
+const char *const *schema_reset_fields(const struct resource *r, const char *subresource);
+/* metadata.managedFields of a Scale made from those of its parent, and back. `version` is the parent's, `path` where it has
+ * its replicas (".spec.replicas" unless a CRD says otherwise). NULL stands for none. */
+const struct json *schema_scale_managed(struct arena *a, const struct json *parent, const char *version, const char *path);
+const struct json *schema_scale_managed_back(struct arena *a, const struct json *parent, const struct json *scale, const char *version,
+                                             const char *path);
 /* After create, update or a patch other than apply: what changed from `live` (NULL on create) to `updated` becomes
  * owned by the manager with operation Update. */
 MUST_CHECK struct error *schema_managed_update(struct arena *a, const struct type *t, const struct json *live, const struct json *updated,
