@@ -38,5 +38,5 @@ int number_digits(double d, bool single, char digits[24], int *exponent);
 void number_format_g(struct buf *out, double d, bool single);
 
 /* What a plain YAML scalar means to Go's yaml.v2; private to yaml_*.c. */
-enum yaml_kind { YAML_STRING, YAML_MERGE, YAML_TIMESTAMP, YAML_VALUE };
+enum yaml_kind { YAML_STRING, YAML_TIMESTAMP, YAML_VALUE };
 enum yaml_kind yaml_resolve(const char *s, struct json *out); /* fills `out` for YAML_VALUE only */

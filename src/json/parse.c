@@ -40,16 +40,18 @@ static void quote(char out[16], unsigned char c) {
     else sprintf(out, "'%c%c'", 0xC0 | c >> 6, 0x80 | (c & 0x3F));
 }
 
-/* The byte at p->p must not stand where it does. Always false. */
-static __attribute__((cold)) bool bad(struct parser *p, const char *context) {
-    if (p->error != NULL) return false;
-    if (p->p >= p->end) {
-        p->error = error_new("unexpected end of JSON input");
-        return false;
-    }
+/* The byte at p->p must not stand where it does, inside a token. Always false. Go feeds a space at the end. */
+static __attribute__((cold)) bool bad_token(struct parser *p, const char *context) {
     char c[16];
-    quote(c, (unsigned char)*p->p);
+    quote(c, (unsigned char)(p->p < p->end ? *p->p : ' '));
     p->error = error_new("invalid character %s %s", c, context);
+    return false;
+}
+
+/* The same where a space would do no harm. */
+static __attribute__((cold)) bool bad(struct parser *p, const char *context) {
+    if (p->p < p->end) return bad_token(p, context);
+    p->error = error_new("unexpected end of JSON input");
     return false;
 }
 
@@ -87,7 +89,7 @@ static bool literal(struct parser *p, const char *word, const struct json *value
         if (*p->p == *w) continue;
         char context[64];
         snprintf(context, sizeof(context), "in literal %s (expecting '%c')", word, *w);
-        return bad(p, context);
+        return bad_token(p, context);
     }
     *out = *value;
     return true;
@@ -113,18 +115,18 @@ static bool number(struct parser *p, struct json *out) {
     uint64_t value = 0;
     if (*p->p == '0') p->p++;
     else if (is_digit(*p->p)) for (; is_digit(*p->p); p->p++) value = value * 10 + (uint64_t)(*p->p - '0');
-    else return bad(p, "in numeric literal");
+    else return bad_token(p, "in numeric literal");
     size_t count = (size_t)(p->p - first);
     if (*p->p == '.') {
         whole = false;
-        if (!is_digit(*++p->p)) return bad(p, "after decimal point in numeric literal");
+        if (!is_digit(*++p->p)) return bad_token(p, "after decimal point in numeric literal");
         while (is_digit(*p->p)) p->p++;
     }
     if ((*p->p | 0x20) == 'e') {
         whole = false;
         p->p++;
         if (*p->p == '+' || *p->p == '-') p->p++;
-        if (!is_digit(*p->p)) return bad(p, "in exponent of numeric literal");
+        if (!is_digit(*p->p)) return bad_token(p, "in exponent of numeric literal");
         while (is_digit(*p->p)) p->p++;
     }
     if (!whole || count > 19 || value > (uint64_t)INT64_MAX + negative) return number_slow(p, start, out);
@@ -169,11 +171,11 @@ static bool escape(struct parser *p, char **to) {
         p->p++;
         return true;
     }
-    if (*p->p != 'u') return bad(p, "in string escape code");
+    if (*p->p != 'u') return bad_token(p, "in string escape code");
     int c = hex4(++p->p);
     if (c < 0) {
         p->p += -1 - c;
-        return bad(p, "in \\u hexadecimal character escape");
+        return bad_token(p, "in \\u hexadecimal character escape");
     }
     p->p += 4;
     if (c >= 0xD800 && c < 0xE000) {

@@ -150,4 +150,8 @@ void yaml_encode(struct buf *out, const struct json *v) {
     emit(&e, &event, yaml_document_end_event_initialize(&event, true));
     emit(&e, &event, yaml_stream_end_event_initialize(&event));
     yaml_emitter_delete(&e);
+    if (out->len >= 5 && memcmp(out->data + out->len - 5, "\n...\n", 5) == 0) { /* go-yaml does not mark the end */
+        out->len -= 4;
+        out->data[out->len] = '\0';
+    }
 }

@@ -137,9 +137,13 @@ static bool read_scalar(struct reader *r, struct json *out) {
         kind = yaml_resolve(s, &v);
         if (kind == YAML_VALUE) *out = v;
     }
-    if (tag != NULL && !check_tag(r, tag, s, kind, out)) return false;
-    if (out->type != JSON_DOUBLE || out->d - out->d == 0) return true;
-    return fail(r, error_new("json: unsupported value: %s", out->d != out->d ? "NaN" : out->d > 0 ? "+Inf" : "-Inf"));
+    return tag == NULL || check_tag(r, tag, s, kind, out);
+}
+
+/* Infinities may be keys, but no values of JSON. */
+static bool finite_value(struct reader *r, const struct json *v) {
+    if (v->type != JSON_DOUBLE || v->d - v->d == 0) return true;
+    return fail(r, error_new("json: unsupported value: %s", v->d != v->d ? "NaN" : v->d > 0 ? "+Inf" : "-Inf"));
 }
 
 /* ---- mappings and sequences ---- */
@@ -163,12 +167,13 @@ static void go_syntax(struct buf *out, const struct json *v) {
 /* The name that a key of any scalar type has in JSON. */
 static bool key_name(struct reader *r, const struct json *key, struct json_member *m) {
     cleanup_buf struct buf out = {0};
+    m->key = NULL;
     switch (key->type) {
+    case JSON_NULL: return true; /* an error, but only after the value */
     case JSON_STRING:
         m->key = key->s;
         m->key_len = key->len;
         return true;
-    case JSON_NULL: return fail(r, error_new("unsupported map key of type: %%!s(<nil>), key: <nil>, value: <nil>"));
     case JSON_DOUBLE: number_format_g(&out, key->d, true); break;
     case JSON_ARRAY:
     case JSON_OBJECT:
@@ -179,6 +184,13 @@ static bool key_name(struct reader *r, const struct json *key, struct json_membe
     m->key = arena_strndup(r->arena, out.data, out.len);
     m->key_len = (uint32_t)out.len;
     return true;
+}
+
+static bool named(struct reader *r, const struct json_member *m) {
+    if (m->key != NULL) return true;
+    cleanup_buf struct buf out = {0};
+    if (m->value.type != JSON_NULL) go_syntax(&out, &m->value);
+    return fail(r, error_new("unsupported map key of type: %%!s(<nil>), key: <nil>, value: %s", out.data ? out.data : "<nil>"));
 }
 
 /* A mapping under construction; the index is made anew when the array has doubled. */
@@ -240,7 +252,7 @@ static bool read_mapping(struct reader *r, struct json *out) {
         bool merging = is_merge(&r->event);
         if (!read_value(r, &key) || (!merging && !key_name(r, &key, &new)) || !next(r)) return false;
         size_t line = r->event.start_mark.line + 1;
-        if (!read_value(r, &new.value)) return false;
+        if (!read_value(r, &new.value) || !finite_value(r, &new.value) || (!merging && !named(r, &new))) return false;
         if (!merging) mapping_put(r, &m, &new, line, &key);
         else if (!merge(r, &m, &new.value, line)) return false;
     }
@@ -254,7 +266,7 @@ static bool read_sequence(struct reader *r, struct json *out) {
         struct json item;
         if (!next(r)) return false;
         if (r->event.type == YAML_SEQUENCE_END_EVENT) break;
-        if (!read_value(r, &item)) return false;
+        if (!read_value(r, &item) || !finite_value(r, &item)) return false;
         json_array_add(&items, &item);
     }
     *out = (struct json){.type = JSON_ARRAY, .len = (uint32_t)items.len, .items = items.items};
@@ -295,7 +307,7 @@ static bool read_document(struct reader *r, struct json *out, bool *more) {
     *more = r->event.type == YAML_DOCUMENT_START_EVENT;
     if (!*more) return true;
     r->anchors = NULL;
-    return next(r) && read_value(r, out) && next(r); /* the end of the document */
+    return next(r) && read_value(r, out) && finite_value(r, out) && next(r); /* the end of the document */
 }
 
 static void reader_init(struct reader *r, const char *s, size_t len, const struct json_limits *limits) {

@@ -110,18 +110,19 @@ static bool looks_like_time(const char *s) {
     return field(&s, 2, 0, 24, &v) && *s++ == ':' && field(&s, 2, 0, 60, &v) && *s == '\0' && s == start + 5;
 }
 
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
 enum yaml_kind yaml_resolve(const char *s, struct json *out) {
     static const char hints[] = "+-.0123456789yYnNtTfFoO~"; /* nothing else can start a special scalar */
-    if (*s == '<' && strcmp(s, "<<") == 0) return YAML_MERGE;
     if (*s != '\0' && strchr(hints, *s) == NULL) return YAML_STRING;
     if (resolve_word(s, out)) return YAML_VALUE;
-    if (*s == '.') return resolve_float(s, out) ? YAML_VALUE : YAML_STRING;
-    if (*s == '\0' || strchr("+-0123456789", *s) == NULL) return YAML_STRING;
+    if (*s == '\0' || strchr("+-.0123456789", *s) == NULL) return YAML_STRING;
     if (looks_like_time(s)) return YAML_TIMESTAMP;
     size_t n = strlen(s), len = 0;
     if (n > 400) return YAML_STRING; /* no number that anybody means */
     char plain[401];
     for (size_t i = 0; i <= n; i++)
         if (s[i] != '_') plain[len++] = s[i];
+        else if (*s == '.' && !(is_digit(s[i - 1]) && is_digit(s[i + 1]))) return YAML_STRING; /* as Go's ParseFloat */
     return resolve_int(plain, out) || resolve_float(plain, out) ? YAML_VALUE : YAML_STRING;
 }
