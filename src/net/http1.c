@@ -17,7 +17,7 @@ struct h1 {
     enum part part;
     size_t head_bytes;
     int hosts;
-    bool headers_done, complete, busy, running, lingering, last;
+    bool headers_done, complete, busy, running, lingering, closing, last;
     int status;         /* what is wrong with the request */
     const char *detail; /* appended to the status text */
 };
@@ -328,8 +328,9 @@ static void on_data(struct stream *s, const void *p, size_t n, void *arg)
 {
     struct conn *c = arg;
     struct h1 *h = c->h1;
-    if (n == 0) {
-        stream_close(s);
+    if (n == 0) { /* without a request under way, what is queued still goes out */
+        h->closing = !h->busy && stream_pending(s) > 0;
+        if (!h->closing) stream_close(s);
         return;
     }
     h->running = true;
@@ -350,10 +351,11 @@ static void on_data(struct stream *s, const void *p, size_t n, void *arg)
 
 static void on_drain(struct stream *s, void *arg)
 {
-    (void)s;
     struct conn *c = arg;
     struct exchange *x = c->h1->x;
-    if (x != NULL && x->begun && x->on_drain != NULL) x->on_drain(&x->pub);
+    if (c->h1->closing)
+        stream_close(s);
+    else if (x != NULL && x->begun && x->on_drain != NULL) x->on_drain(&x->pub);
 }
 
 static void on_closed(struct stream *s, const struct error *e, void *arg) { (void)s, (void)e, (void)arg; }

@@ -1,5 +1,6 @@
 #include "net_fixture.h"
 
+#define LARGE (8 * 1024 * 1024)
 static atomic_int closed_count;
 
 static void count_close(struct http_exchange *x)
@@ -64,6 +65,9 @@ static void handler(struct http_exchange *x, void *arg)
         http_begin(x, 200, &type, 1);
         http_set_on_drain(x, fill);
         fill(x);
+    } else if (strcmp(x->path, "/large") == 0) {
+        char *p = xcalloc(1, LARGE);
+        http_reply(x, 200, &type, 1, p, LARGE, free, p);
     } else if (strcmp(x->path, "/stream") == 0) {
         http_begin(x, 200, &type, 1);
         http_write(x, "one", 3, NULL, NULL);
@@ -254,6 +258,22 @@ static void a_stream_is_sent_as_fast_as_it_is_read(void **state)
     fixture_down(&f);
 }
 
+static void a_client_that_half_closes_still_gets_its_answer(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_up(&f, false, (struct http_server_config){.handler = handler});
+    int fd = dial(f.port);
+    send_text(fd, GET("/large") "\r\n");
+    shutdown(fd, SHUT_WR);
+    size_t total = 0;
+    static char chunk[65536];
+    for (ssize_t n; usleep(1000), (n = recv(fd, chunk, sizeof(chunk), 0)) > 0;) total += (size_t)n;
+    assert_true(total > LARGE);
+    close(fd);
+    fixture_down(&f);
+}
+
 static void an_upgrade_turns_the_connection_into_a_stream(void **state)
 {
     (void)state;
@@ -314,6 +334,7 @@ int main(void)
         cmocka_unit_test(a_client_that_leaves_is_reported_once),
         cmocka_unit_test(a_client_that_leaves_mid_stream_releases_everything),
         cmocka_unit_test(a_stream_is_sent_as_fast_as_it_is_read),
+        cmocka_unit_test(a_client_that_half_closes_still_gets_its_answer),
         cmocka_unit_test(an_upgrade_turns_the_connection_into_a_stream),
         cmocka_unit_test(stopping_ends_idle_and_cuts_busy_connections),
         cmocka_unit_test(a_port_in_use_is_an_error_with_a_remedy),
