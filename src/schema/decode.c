@@ -354,7 +354,7 @@ static bool decode_value(struct decoder *d, const struct decode_frame *at, const
 
 struct error *schema_decode(struct arena *a, const struct type *t, const struct json *in, struct json_array *unknown, const struct json **out)
 {
-    struct decoder d = {.arena = a, .unknown = unknown, .keep_empty = t->name && str_starts(t->name, "apiextensions")};
+    struct decoder d = {.arena = a, .unknown = unknown, .keep_empty = t->name && (str_starts(t->name, "apiextensions") || str_ends(t->name, "List"))};
     struct json *v = arena_alloc(a, sizeof(*v));
     bool done = decode_value(&d, NULL, t, in, v);
     if (!done) {
