@@ -15,7 +15,7 @@ struct store_client {
     /* the one open watch */
     struct client_watcher watcher;
     struct store_watch *watch;
-    pthread_mutex_t lock;
+    pthread_mutex_t lock, pump_lock; /* the watch; who reads it: its opener or the store's thread */
 };
 
 static inline struct store_client *store_client(struct client *c) { return CONTAINER_OF(c, struct store_client, base); }
@@ -89,7 +89,9 @@ static inline void sc_pump(void *arg) {
     struct store_client *s = arg;
     struct store_event e;
     bool lost;
+    pthread_mutex_lock(&s->pump_lock);
     while (store_watch_next(s->watch, &e, &lost)) s->watcher.event((enum watch_type)e.type, e.doc, s->watcher.arg);
+    pthread_mutex_unlock(&s->pump_lock);
 }
 static inline struct error *sc_watch(struct client *c, const struct resource *r, const char *ns UNUSED, const char *fields UNUSED, uint64_t from,
                                      const struct client_watcher *watcher, struct client_watch **out) {
@@ -126,6 +128,7 @@ static inline int setup_client(void **state, bool real_clock) {
     clock_virtual_init(&s->clock, SECONDS(1767225600)); /* 2026-01-01T00:00:00Z */
     s->base = (struct client){&ops, real_clock ? &clock_real : &s->clock.base};
     pthread_mutex_init(&s->lock, NULL);
+    pthread_mutex_init(&s->pump_lock, NULL);
     assert_no_error(store_open(&(struct store_config){.backend = "memory", .clock = s->base.clock, .synchronous = !real_clock}, &s->store));
     return 0;
 }
