@@ -1,5 +1,5 @@
-/* Everything but the waiting of grpc_call happens on the channel's loop: a call is made by its caller, posted there, takes part in
- * the connection's life as one entry of `calls`, and ends exactly once in finish().
+/* Everything but the waiting of grpc_call happens on the channel's loop: a call is made by its caller, posted there, takes part
+ * in the connection's life as one entry of `calls`, and ends exactly once in finish().
  *
  * A call's memory has two owners, the loop (until finish) and the caller (until it closes it): the last one frees. */
 #include "net/grpc.h"
@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#define CONNECT_TIMEOUT SECONDS(20)
 #define BACKOFF_MIN MSECONDS(100)
 #define BACKOFF_MAX SECONDS(3)
 #define WINDOW (4 * 1024 * 1024)
@@ -16,20 +17,23 @@
 
 enum code { OK = 0, CANCELED = 1, UNKNOWN = 2, DEADLINE_EXCEEDED = 4, RESOURCE_EXHAUSTED = 8, INTERNAL = 13, UNAVAILABLE = 14 };
 static const char *const code_names[] = {
-    "OK",           "Canceled",          "Unknown",            "InvalidArgument", "DeadlineExceeded", "NotFound",
-    "AlreadyExists", "PermissionDenied", "ResourceExhausted", "FailedPrecondition", "Aborted",       "OutOfRange",
-    "Unimplemented", "Internal",         "Unavailable",        "DataLoss",        "Unauthenticated",
+    "OK",       "Canceled",        "Unknown",          "InvalidArgument",   "DeadlineExceeded",
+    "NotFound", "AlreadyExists",   "PermissionDenied", "ResourceExhausted", "FailedPrecondition",
+    "Aborted",  "OutOfRange",      "Unimplemented",    "Internal",          "Unavailable",
+    "DataLoss", "Unauthenticated",
 };
 
 struct grpc_channel {
     struct loop *loop;
+    struct arena arena; /* of the target */
     struct net_target target;
-    char *authority;
-    struct stream *stream;       /* NULL: not connected, nor about to be */
-    nghttp2_session *session;    /* once connected */
-    int64_t backoff, next_try;   /* monotonic; 0: at once */
-    struct error *last;          /* why the last connection failed */
-    struct grpc_stream *calls;   /* waiting for the connection or running */
+    const char *authority;
+    struct stream *stream;         /* NULL: not connected, nor about to be */
+    struct loop_timer *connecting; /* until then */
+    nghttp2_session *session;      /* once connected */
+    int64_t backoff, next_try;     /* monotonic; 0: at once */
+    struct error *last;            /* why the last connection failed */
+    struct grpc_stream *calls;     /* waiting for the connection or running */
 };
 
 struct grpc_stream {
@@ -44,12 +48,12 @@ struct grpc_stream {
     struct grpc_stream_callbacks cb;
     void *arg;
 
-    struct error *refused;   /* what to end with at the start: the request could not be encoded */
+    struct error *refused; /* what to end with at the start: the request could not be encoded */
     int64_t timeout;
     struct loop_timer *deadline;
-    int32_t id;              /* HTTP/2 stream, 0: not submitted */
-    struct buf out, in;      /* framed messages */
-    size_t sent;             /* of out */
+    int32_t id;         /* HTTP/2 stream, 0: not submitted */
+    struct buf out, in; /* framed messages */
+    size_t sent;        /* of out */
     bool more, deferred, finished;
     int http_status, status; /* grpc-status, -1: none yet */
     struct buf status_message;
@@ -75,8 +79,7 @@ static void percent_decode(struct buf *out, const char *p, size_t n) {
         if (p[i] == '%' && i + 2 < n && sscanf((char[]){p[i + 1], p[i + 2], '\0'}, "%2x", &byte) == 1) {
             buf_addc(out, (char)byte);
             i += 2;
-        } else
-            buf_addc(out, p[i]);
+        } else buf_addc(out, p[i]);
     }
 }
 
@@ -87,7 +90,10 @@ static int code_of_http(int status) {
     case 401: return 16;
     case 403: return 7;
     case 404: return 12;
-    case 429: case 502: case 503: case 504: return UNAVAILABLE;
+    case 429:
+    case 502:
+    case 503:
+    case 504: return UNAVAILABLE;
     default: return UNKNOWN;
     }
 }
@@ -143,8 +149,7 @@ static void finish_with_status(struct grpc_stream *s, uint32_t reset) {
         char text[96];
         snprintf(text, sizeof text, "stream terminated by RST_STREAM with error code: %s", nghttp2_http2_strerror(reset));
         finish(s, status_error(code_of_reset(reset), text));
-    } else
-        finish(s, status_error(INTERNAL, "server closed the stream without sending trailers"));
+    } else finish(s, status_error(INTERNAL, "server closed the stream without sending trailers"));
 }
 
 static void on_deadline(void *arg) {
@@ -171,8 +176,8 @@ static void take_messages(struct grpc_stream *s) {
 
 /* ---- HTTP/2 ---- */
 
-static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_len, const uint8_t *value,
-                     size_t value_len, uint8_t flags, void *arg) {
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_len,
+                     const uint8_t *value, size_t value_len, uint8_t flags, void *arg) {
     (void)flags, (void)arg, (void)name_len;
     struct grpc_stream *s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
     if (s == NULL) return 0;
@@ -212,7 +217,8 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     return waiting ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
-static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *p, size_t n, uint32_t *flags, nghttp2_data_source *source, void *arg) {
+static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *p, size_t n, uint32_t *flags, nghttp2_data_source *source,
+                         void *arg) {
     (void)session, (void)id, (void)arg;
     struct grpc_stream *s = source->ptr;
     size_t len = MIN(n, s->out.len - s->sent);
@@ -229,16 +235,18 @@ static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *p, size_
     return (ssize_t)len;
 }
 
-#define NV(n, v) {.name = (uint8_t *)(uintptr_t)(n), .value = (uint8_t *)(uintptr_t)(v), .namelen = strlen(n), .valuelen = strlen(v)}
+#define NV(n, v)                                                                                                                 \
+    { .name = (uint8_t *)(uintptr_t)(n), .value = (uint8_t *)(uintptr_t)(v), .namelen = strlen(n), .valuelen = strlen(v) }
 
 static void submit(struct grpc_stream *s) {
     struct grpc_channel *c = s->channel;
     char timeout[32];
     snprintf(timeout, sizeof timeout, "%lldm", (long long)MIN(s->timeout / NSEC_PER_MSEC + 1, INT64_C(99999999)));
     nghttp2_nv headers[] = {
-        NV(":method", "POST"), NV(":scheme", c->target.tls != NULL ? "https" : "http"), NV(":path", s->method->path),
-        NV(":authority", c->authority), NV("te", "trailers"), NV("content-type", "application/grpc"), NV("user-agent", "coracle"),
-        NV("grpc-timeout", timeout),
+        NV(":method", "POST"),        NV(":scheme", c->target.tls != NULL ? "https" : "http"),
+        NV(":path", s->method->path), NV(":authority", c->authority),
+        NV("te", "trailers"),         NV("content-type", "application/grpc"),
+        NV("user-agent", "coracle"),  NV("grpc-timeout", timeout),
     };
     nghttp2_data_provider body = {.source.ptr = s, .read_callback = read_body};
     s->id = nghttp2_submit_request(c->session, NULL, headers, ARRAY_LEN(headers) - (s->timeout == 0), &body, s);
@@ -280,6 +288,7 @@ static void fail_all(struct grpc_channel *c, int code, const char *desc) {
 static void on_ready(struct stream *stream, void *arg) {
     struct grpc_channel *c = arg;
     (void)stream;
+    loop_timer_cancel(TAKE(c->connecting));
     c->session = session_new(c);
     c->backoff = 0;
     for (struct grpc_stream *s = c->calls, *next; s != NULL; s = next) {
@@ -309,8 +318,10 @@ static void on_closed(struct stream *stream, const struct error *e, void *arg) {
     struct grpc_channel *c = arg;
     if (c->stream != stream) return; /* the channel has been closed */
     bool was_connected = c->session != NULL;
-    cleanup_free char *desc = was_connected ? xprintf("error reading from server: %s", e != NULL ? e->message : "EOF")
-                                            : xprintf("connection error: desc = \"transport: Error while dialing: %s\"", e != NULL ? e->message : "EOF");
+    if (c->connecting != NULL) loop_timer_cancel(TAKE(c->connecting));
+    const char *why = e != NULL ? e->message : was_connected ? "EOF" : "i/o timeout";
+    cleanup_free char *desc = was_connected ? xprintf("error reading from server: %s", why)
+                                            : xprintf("connection error: desc = \"transport: Error while dialing: %s\"", why);
     nghttp2_session_del(TAKE(c->session));
     c->stream = NULL;
     if (!was_connected) {
@@ -325,9 +336,15 @@ static void on_closed(struct stream *stream, const struct error *e, void *arg) {
 static const struct stream_callbacks connection_callbacks = {
     .data = on_input, .closed = on_closed, .ready = on_ready, .fill = on_fill};
 
+static void on_connect_timeout(void *arg) {
+    struct grpc_channel *c = arg;
+    c->connecting = NULL;
+    stream_close(c->stream);
+}
+
 static void connect_channel(struct grpc_channel *c) {
-    const struct net_target *t = &c->target;
-    c->stream = stream_connect(c->loop, t->unix_path != NULL ? t->unix_path : t->host, t->unix_path != NULL ? 0 : t->port, t->tls, t->server_name);
+    c->stream = net_target_connect(c->loop, &c->target);
+    c->connecting = loop_timer_start(c->loop, CONNECT_TIMEOUT, on_connect_timeout, c);
     stream_start(c->stream, &connection_callbacks, c);
 }
 
@@ -354,18 +371,15 @@ static void start_call(void *arg) {
 struct grpc_channel *grpc_open(const struct net_target *t) {
     struct grpc_channel *c = xcalloc(1, sizeof *c);
     c->loop = loop_new("grpc");
-    c->target = *t;
-    c->target.unix_path = t->unix_path != NULL ? xstrdup(t->unix_path) : NULL;
-    c->target.host = t->host != NULL ? xstrdup(t->host) : NULL;
-    c->target.server_name = t->server_name != NULL ? xstrdup(t->server_name) : NULL;
-    c->target.tls = t->tls != NULL ? tls_config_ref(t->tls) : NULL;
-    c->authority = t->unix_path != NULL ? xstrdup("localhost") : xprintf("%s:%d", t->host, t->port);
+    net_target_copy(&c->arena, &c->target, t);
+    c->authority = net_target_authority(&c->arena, t);
     return c;
 }
 
 static void close_on_loop(void *arg) {
     struct grpc_channel *c = arg;
     struct stream *stream = TAKE(c->stream);
+    if (c->connecting != NULL) loop_timer_cancel(TAKE(c->connecting));
     nghttp2_session_del(TAKE(c->session));
     fail_all(c, CANCELED, "grpc: the client connection is closing");
     if (stream != NULL) stream_close(stream);
@@ -374,16 +388,15 @@ static void close_on_loop(void *arg) {
 void grpc_close(struct grpc_channel *c) {
     loop_post(c->loop, close_on_loop, c);
     loop_stop(c->loop);
-    free((char *)(uintptr_t)c->target.unix_path);
-    free((char *)(uintptr_t)c->target.host);
-    free((char *)(uintptr_t)c->target.server_name);
-    tls_config_unref(c->target.tls);
+    net_target_release(&c->target);
+    arena_free(&c->arena);
     error_free(c->last);
-    free(c->authority);
     free(c);
 }
 
-struct loop *grpc_loop(const struct grpc_channel *c) { return c->loop; }
+struct loop *grpc_loop(const struct grpc_channel *c) {
+    return c->loop;
+}
 
 /* ---- messages ---- */
 
@@ -392,7 +405,8 @@ static struct error *frame_message(struct buf *out, const struct proto_message *
     buf_add(out, "\0\0\0\0\0", PREFIX);
     struct error *e = proto_encode(m, message, out);
     size_t len = out->len - start - PREFIX;
-    if (e == NULL && len > GRPC_MAX_MESSAGE) e = error_new("grpc: trying to send message larger than max (%zu vs. %d)", len, GRPC_MAX_MESSAGE);
+    if (e == NULL && len > GRPC_MAX_MESSAGE)
+        e = error_new("grpc: trying to send message larger than max (%zu vs. %d)", len, GRPC_MAX_MESSAGE);
     if (e != NULL) {
         out->len = start;
         struct error *internal = status_error(INTERNAL, e->message);
@@ -425,7 +439,8 @@ struct waiting {
 static bool unary_message(struct grpc_stream *s, const char *p, size_t n) {
     struct waiting *w = s->arg;
     if (w->answered) {
-        finish(s, status_error(INTERNAL, "cardinality violation: received multiple response messages for non-server-streaming RPC"));
+        finish(s,
+               status_error(INTERNAL, "cardinality violation: received multiple response messages for non-server-streaming RPC"));
         return false;
     }
     w->answered = true;
@@ -437,13 +452,15 @@ static void unary_closed(struct grpc_stream *s, struct error *e) {
     struct waiting *w = s->arg;
     pthread_mutex_lock(&w->lock);
     w->done = true;
-    w->e = e != NULL || w->answered ? e : status_error(INTERNAL, "cardinality violation: received no response message from non-server-streaming RPC");
+    w->e = e != NULL || w->answered
+               ? e
+               : status_error(INTERNAL, "cardinality violation: received no response message from non-server-streaming RPC");
     pthread_cond_signal(&w->changed);
     pthread_mutex_unlock(&w->lock);
 }
 
-struct error *grpc_call(struct grpc_channel *c, const struct proto_method *m, struct arena *a, const struct json *request, int64_t timeout,
-                        const struct json **answer) {
+struct error *grpc_call(struct grpc_channel *c, const struct proto_method *m, struct arena *a, const struct json *request,
+                        int64_t timeout, const struct json **answer) {
     struct waiting w = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
     struct grpc_stream *s = call_new(c, m, timeout);
     struct error *e = frame_message(&s->out, m->request, request);

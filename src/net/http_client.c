@@ -25,8 +25,8 @@ struct conn {
     struct http_client *client;
     struct conn *next, **link; /* in client->idle */
     struct stream *stream;
-    char *key;                 /* its target */
-    struct http_call *call;    /* NULL: idle or closing */
+    char *key;              /* its target */
+    struct http_call *call; /* NULL: idle or closing */
     struct loop_timer *idle_timer;
     http_parser parser;
     bool reused, heard, complete; /* has served a call before; has a byte of this answer, all of it */
@@ -36,7 +36,7 @@ struct http_call {
     struct http_client *client;
     struct http_call *next, **link; /* in client->calls */
     struct conn *conn;
-    struct arena arena;             /* copies of the request, the answer's headers */
+    struct arena arena; /* copies of the request, the answer's headers */
     struct net_target target;
     const char *key, *label, *upgrade; /* label: `Get "http://…"` for errors */
     struct buf request;
@@ -101,7 +101,7 @@ static void call_free(struct http_call *k) {
     *k->link = k->next;
     if (k->timer != NULL) loop_timer_cancel(k->timer);
     if (k->total_timer != NULL) loop_timer_cancel(k->total_timer);
-    tls_config_unref(k->target.tls);
+    net_target_release(&k->target);
     buf_free(&k->request);
     buf_free(&k->reason);
     buf_free(&k->name);
@@ -156,7 +156,8 @@ static void end_header(struct http_call *k) {
     struct http_answer *a = &k->answer;
     for (size_t i = 0; i < k->name.len; i++) k->name.data[i] = (char)tolower((unsigned char)k->name.data[i]);
     if (a->header_count < MAX_HEADERS)
-        k->headers[a->header_count++] = (struct http_header){arena_strdup(&k->arena, buf_str(&k->name)), arena_strdup(&k->arena, buf_str(&k->value))};
+        k->headers[a->header_count++] =
+            (struct http_header){arena_strdup(&k->arena, buf_str(&k->name)), arena_strdup(&k->arena, buf_str(&k->value))};
     buf_clear(&k->name);
     buf_clear(&k->value);
 }
@@ -223,8 +224,13 @@ static int on_complete(http_parser *p) {
 }
 
 static const http_parser_settings parser_settings = {
-    .on_message_begin = on_begin, .on_status = on_reason, .on_header_field = on_field, .on_header_value = on_value,
-    .on_headers_complete = on_headers, .on_body = on_body, .on_message_complete = on_complete,
+    .on_message_begin = on_begin,
+    .on_status = on_reason,
+    .on_header_field = on_field,
+    .on_header_value = on_value,
+    .on_headers_complete = on_headers,
+    .on_body = on_body,
+    .on_message_complete = on_complete,
 };
 
 /* ---- the stream ---- */
@@ -274,7 +280,8 @@ static void on_data(struct stream *s, const void *p, size_t n, void *arg) {
     if (c->complete) complete(c, used == n && n > 0);
     else if (c->parser.upgrade) switch_protocols(c, (const char *)p + used, n - used);
     else if (n == 0) call_done(c->call, error_new("%s", c->heard ? "unexpected EOF" : "EOF"));
-    else if (no != HPE_OK) call_done(c->call, error_new("net/http: HTTP/1.x transport connection broken: %s", http_errno_description(no)));
+    else if (no != HPE_OK)
+        call_done(c->call, error_new("net/http: HTTP/1.x transport connection broken: %s", http_errno_description(no)));
 }
 
 static void on_closed(struct stream *s, const struct error *e, void *arg) {
@@ -293,11 +300,10 @@ static void on_closed(struct stream *s, const struct error *e, void *arg) {
 static const struct stream_callbacks stream_table = {.data = on_data, .closed = on_closed};
 
 static struct conn *conn_new(struct http_call *k) {
-    const struct net_target *t = &k->target;
     struct conn *c = xcalloc(1, sizeof *c);
     c->client = k->client;
     c->key = xstrdup(k->key);
-    c->stream = stream_connect(k->client->loop, t->unix_path != NULL ? t->unix_path : t->host, t->unix_path != NULL ? 0 : t->port, t->tls, t->server_name);
+    c->stream = net_target_connect(k->client->loop, &k->target);
     stream_start(c->stream, &stream_table, c);
     return c;
 }
@@ -323,20 +329,13 @@ static void submit(struct http_call *k) {
 
 /* ---- requests ---- */
 
-static const char *copy_or_null(struct arena *a, const char *s) { return s != NULL ? arena_strdup(a, s) : NULL; }
-
-static const char *default_host(struct arena *a, const struct net_target *t) {
-    if (t->unix_path != NULL) return "localhost";
-    bool v6 = strchr(t->host, ':') != NULL;
-    return arena_printf(a, "%s%s%s:%d", v6 ? "[" : "", t->host, v6 ? "]" : "", t->port);
-}
-
 static void write_request(struct buf *out, const struct http_request *r, const char *method, const char *path, const char *host) {
     buf_printf(out, "%s %s HTTP/1.1\r\nHost: %s\r\n", method, path, host);
     for (size_t i = 0; i < r->header_count; i++) buf_printf(out, "%s: %s\r\n", r->headers[i].name, r->headers[i].value);
     if (r->upgrade != NULL) buf_printf(out, "Connection: Upgrade\r\nUpgrade: %s\r\n", r->upgrade);
     else if (r->no_reuse) buf_adds(out, "Connection: close\r\n");
-    if (r->body_len > 0 || str_in(method, (const char *const[]){"POST", "PUT", "PATCH", NULL})) buf_printf(out, "Content-Length: %zu\r\n", r->body_len);
+    if (r->body_len > 0 || str_in(method, (const char *const[]){"POST", "PUT", "PATCH", NULL}))
+        buf_printf(out, "Content-Length: %zu\r\n", r->body_len);
     buf_adds(out, "\r\n");
     if (r->body_len > 0) buf_add(out, r->body, r->body_len);
 }
@@ -348,26 +347,21 @@ static const char *label_of(struct arena *a, const struct net_target *t, const c
     return label;
 }
 
-static void target_copy(struct arena *a, struct net_target *out, const struct net_target *t) {
-    *out = (struct net_target){copy_or_null(a, t->unix_path), copy_or_null(a, t->host), t->port, t->tls != NULL ? tls_config_ref(t->tls) : NULL,
-                               copy_or_null(a, t->server_name)};
-}
-
-struct http_call *http_call_start(struct http_client *c, const struct http_request *r, const struct http_call_callbacks *cb, void *arg) {
+struct http_call *http_call_start(struct http_client *c, const struct http_request *r, const struct http_call_callbacks *cb,
+                                  void *arg) {
     struct http_call *k = xcalloc(1, sizeof *k);
     struct arena *a = &k->arena;
     const struct net_target *t = &r->target;
     const char *method = r->method != NULL ? r->method : r->body != NULL ? "POST" : "GET";
     const char *path = r->path != NULL && r->path[0] != '\0' ? r->path : "/";
-    const char *host = r->host != NULL ? r->host : default_host(a, t);
+    const char *host = r->host != NULL ? r->host : net_target_authority(a, t);
     k->client = c;
     k->cb = *cb;
     k->arg = arg;
-    target_copy(a, &k->target, t);
-    k->key = arena_printf(a, "%s|%s|%d|%p|%s", t->unix_path != NULL ? t->unix_path : "", t->host != NULL ? t->host : "", t->port, (void *)t->tls,
-                          t->server_name != NULL ? t->server_name : "");
+    net_target_copy(a, &k->target, t);
+    k->key = net_target_key(a, t);
     k->label = label_of(a, t, method, host, path);
-    k->upgrade = copy_or_null(a, r->upgrade);
+    k->upgrade = r->upgrade != NULL ? arena_strdup(a, r->upgrade) : NULL;
     k->no_body = strcmp(method, "HEAD") == 0;
     k->no_reuse = r->no_reuse || r->upgrade != NULL;
     k->repeatable = str_in(method, (const char *const[]){"GET", "HEAD", "OPTIONS", "PUT", "DELETE", NULL});
@@ -389,7 +383,9 @@ struct http_client *http_client_new(struct loop *loop) {
     return c;
 }
 
-struct loop *http_client_loop(const struct http_client *c) { return c->loop; }
+struct loop *http_client_loop(const struct http_client *c) {
+    return c->loop;
+}
 
 static void close_client(void *arg) {
     struct http_client *c = arg;
@@ -427,7 +423,8 @@ static void fetch_headers(struct http_call *k, const struct http_answer *answer,
     struct fetch *f = arg;
     struct http_header *headers = arena_calloc(f->arena, answer->header_count + 1, sizeof *headers);
     for (size_t i = 0; i < answer->header_count; i++)
-        headers[i] = (struct http_header){arena_strdup(f->arena, answer->headers[i].name), arena_strdup(f->arena, answer->headers[i].value)};
+        headers[i] = (struct http_header){arena_strdup(f->arena, answer->headers[i].name),
+                                          arena_strdup(f->arena, answer->headers[i].value)};
     *f->out = (struct http_answer){answer->status, arena_strdup(f->arena, answer->reason), headers, answer->header_count, "", 0};
 }
 
@@ -436,8 +433,9 @@ static void fetch_data(struct http_call *k, const void *p, size_t n, void *arg) 
     buf_add(&f->body, p, n);
     if (!f->body.overflow) return;
     http_call_cancel(k);
-    fetch_end(f, error_new("the answer to %s %s is larger than %zu bytes", f->request->method != NULL ? f->request->method : "GET",
-                           f->request->path != NULL ? f->request->path : "/", f->body.max));
+    fetch_end(f,
+              error_new("the answer to %s %s is larger than %zu bytes", f->request->method != NULL ? f->request->method : "GET",
+                        f->request->path != NULL ? f->request->path : "/", f->body.max));
 }
 
 static void fetch_done(struct http_call *k, const struct error *e, void *arg) {
@@ -457,8 +455,14 @@ static void fetch_start(void *arg) {
     http_call_start(f->client, f->request, &callbacks, f);
 }
 
-struct error *http_fetch(struct http_client *c, struct arena *a, const struct http_request *r, size_t max_body, struct http_answer *out) {
-    struct fetch f = {.client = c, .arena = a, .request = r, .out = out, .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+struct error *http_fetch(struct http_client *c, struct arena *a, const struct http_request *r, size_t max_body,
+                         struct http_answer *out) {
+    struct fetch f = {.client = c,
+                      .arena = a,
+                      .request = r,
+                      .out = out,
+                      .lock = PTHREAD_MUTEX_INITIALIZER,
+                      .changed = PTHREAD_COND_INITIALIZER};
     f.body.max = max_body != 0 ? max_body : 16 * 1024 * 1024;
     loop_post(c->loop, fetch_start, &f);
     pthread_mutex_lock(&f.lock);

@@ -4,15 +4,7 @@
  * likewise). Threads that may block use http_fetch, from anywhere but the loop's own thread. */
 #pragma once
 #include "net/http.h"
-
-/* Where to connect. */
-struct net_target {
-    const char *unix_path;   /* a unix socket; else: */
-    const char *host;        /* address or name */
-    int port;
-    struct tls_config *tls;  /* a client configuration, NULL: plain */
-    const char *server_name; /* for SNI and verification; NULL: host */
-};
+#include "net/target.h"
 
 struct http_client;
 struct http_client *http_client_new(struct loop *loop);
@@ -21,7 +13,7 @@ void http_client_close(struct http_client *c);
 struct loop *http_client_loop(const struct http_client *c);
 
 struct http_request {
-    struct net_target target;         /* where to */
+    struct net_target target;          /* where to */
     const char *method;                /* NULL: GET, with a body POST */
     const char *path;                  /* with query, as it goes on the wire; NULL: "/" */
     const char *host;                  /* the Host header; NULL: the target's host and port */
@@ -29,10 +21,10 @@ struct http_request {
     size_t header_count;
     const void *body;
     size_t body_len;
-    const char *upgrade;               /* protocol to ask for ("SPDY/3.1"), else NULL; Connection and Upgrade are sent for you */
-    int64_t timeout;                   /* ns until the answer's headers, connecting included; 0: none */
-    int64_t total_timeout;             /* ns until its end; 0: none */
-    bool no_reuse;                     /* a connection of its own, closed afterwards: probes */
+    const char *upgrade;   /* protocol to ask for ("SPDY/3.1"), else NULL; Connection and Upgrade are sent for you */
+    int64_t timeout;       /* ns until the answer's headers, connecting included; 0: none */
+    int64_t total_timeout; /* ns until its end; 0: none */
+    bool no_reuse;         /* a connection of its own, closed afterwards: probes */
 };
 
 struct http_answer {
@@ -40,7 +32,7 @@ struct http_answer {
     const char *reason;                /* the status line's text */
     const struct http_header *headers; /* names in lower case */
     size_t header_count;
-    const char *body;                  /* http_fetch only */
+    const char *body; /* http_fetch only */
     size_t body_len;
 };
 const char *http_answer_header(const struct http_answer *a, const char *name); /* first of that name, NULL if absent */
@@ -57,9 +49,11 @@ struct http_call_callbacks {
     void (*done)(struct http_call *c, const struct error *e, void *arg); /* the last call; e is NULL after a whole answer */
 };
 /* Copies what it needs of the request. Failures come through `done`, never before this has returned. */
-struct http_call *http_call_start(struct http_client *c, const struct http_request *r, const struct http_call_callbacks *cb, void *arg);
+struct http_call *http_call_start(struct http_client *c, const struct http_request *r, const struct http_call_callbacks *cb,
+                                  void *arg);
 void http_call_pause(struct http_call *c, bool paused); /* back-pressure */
 void http_call_cancel(struct http_call *c);             /* no callback comes any more */
 
 /* The whole answer, in the arena; more than `max_body` bytes are an error (0: 16 MiB). An HTTP status is no error. */
-MUST_CHECK struct error *http_fetch(struct http_client *c, struct arena *a, const struct http_request *r, size_t max_body, struct http_answer *out);
+MUST_CHECK struct error *http_fetch(struct http_client *c, struct arena *a, const struct http_request *r, size_t max_body,
+                                    struct http_answer *out);

@@ -88,15 +88,27 @@ struct proxied {
 };
 
 /* RFC 9110 section 7.6.1, and what the next hop's connection decides for itself. */
-static const char *const hop_by_hop[] = {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te",
-                                         "trailer", "transfer-encoding", "upgrade", "content-length", "host", NULL};
+static const char *const hop_by_hop[] = {"connection",
+                                         "keep-alive",
+                                         "proxy-authenticate",
+                                         "proxy-authorization",
+                                         "proxy-connection",
+                                         "te",
+                                         "trailer",
+                                         "transfer-encoding",
+                                         "upgrade",
+                                         "content-length",
+                                         "host",
+                                         NULL};
 
-static const struct http_header *kept_headers(struct arena *a, const struct http_header *headers, size_t count, const struct http_proxy *p, size_t *kept) {
+static const struct http_header *kept_headers(struct arena *a, const struct http_header *headers, size_t count,
+                                              const struct http_proxy *p, size_t *kept) {
     size_t extra = p != NULL ? p->header_count : 0;
     struct http_header *out = arena_calloc(a, count + extra + 1, sizeof *out);
     *kept = 0;
     for (size_t i = 0; i < count; i++) {
-        bool drop = str_in(headers[i].name, hop_by_hop) || headers[i].name[0] == ':' || (p != NULL && p->drop != NULL && str_in(headers[i].name, p->drop));
+        bool drop = str_in(headers[i].name, hop_by_hop) || headers[i].name[0] == ':' ||
+                    (p != NULL && p->drop != NULL && str_in(headers[i].name, p->drop));
         for (size_t j = 0; j < extra && !drop; j++) drop = str_eq(headers[i].name, p->headers[j].name);
         if (!drop) out[(*kept)++] = headers[i];
     }
@@ -144,7 +156,8 @@ static void proxy_done(struct http_call *k, const struct error *e, void *arg) {
     if (p->begun || e == NULL) http_end(p->x);
     else if (p->failed != NULL) p->failed(p->x, e, p->arg);
     else
-        http_reply(p->x, 502, &(struct http_header){"content-type", "text/plain; charset=utf-8"}, 1, e->message, strlen(e->message), NULL, NULL);
+        http_reply(p->x, 502, &(struct http_header){"content-type", "text/plain; charset=utf-8"}, 1, e->message,
+                   strlen(e->message), NULL, NULL);
 }
 
 static void proxy_client_gone(struct http_exchange *x) {
@@ -168,7 +181,16 @@ void http_proxy_serve(struct http_exchange *x, struct http_client *client, const
     x->user = p;
     x->on_close = proxy_client_gone;
     http_set_on_drain(x, proxy_drained);
-    p->call = http_call_start(client, &(struct http_request){
-        .target = config->target, .method = x->method, .path = config->path, .host = config->host, .headers = headers, .header_count = count,
-        .body = x->body, .body_len = x->body_len, .upgrade = asks_upgrade(x) ? http_header(x, "upgrade") : NULL, .timeout = config->timeout}, &callbacks, p);
+    p->call = http_call_start(client,
+                              &(struct http_request){.target = config->target,
+                                                     .method = x->method,
+                                                     .path = config->path,
+                                                     .host = config->host,
+                                                     .headers = headers,
+                                                     .header_count = count,
+                                                     .body = x->body,
+                                                     .body_len = x->body_len,
+                                                     .upgrade = asks_upgrade(x) ? http_header(x, "upgrade") : NULL,
+                                                     .timeout = config->timeout},
+                              &callbacks, p);
 }

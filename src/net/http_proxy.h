@@ -9,10 +9,10 @@ struct http_proxy {
     const char *host;                  /* Host header, NULL: the target's */
     const struct http_header *headers; /* added, or instead of the client's of the same name */
     size_t header_count;
-    const char *const *drop;           /* the client's headers that are not passed on (names in lower case), ends with NULL;
-                                          hop-by-hop headers never are */
-    int64_t timeout;                   /* until the answer's headers; 0: none */
-    int64_t idle_timeout;              /* of an upgraded connection; 0: none */
+    const char *const *drop; /* the client's headers that are not passed on (names in lower case), ends with NULL;
+                                hop-by-hop headers never are */
+    int64_t timeout;         /* until the answer's headers; 0: none */
+    int64_t idle_timeout;    /* of an upgraded connection; 0: none */
     /* Answers with an error instead of the default (502 with the message as text); may be NULL. */
     void (*failed)(struct http_exchange *x, const struct error *e, void *arg);
     void *arg;

@@ -134,8 +134,7 @@ static struct error *put_repeated(struct buf *out, const struct proto_field *f, 
         if (packed) {
             TRY(scalar_of(f, item, &bits));
             put_scalar(out, f, bits);
-        } else
-            TRY(put_field(out, f, f->number, item, true));
+        } else TRY(put_field(out, f, f->number, item, true));
     }
     if (packed) put_length_before(out, start);
     return NULL;
@@ -311,8 +310,7 @@ static struct error *get_map_entry(struct input *in, const struct proto_field *f
             struct input text;
             TRY(get_part(&part, &text));
             TRY(string_value(&text, true, &key));
-        } else
-            TRY(number == 2 && w == type_wire(f->type) ? get_value(&part, f, &value) : skip(&part, w));
+        } else TRY(number == 2 && w == type_wire(f->type) ? get_value(&part, f, &value) : skip(&part, w));
     }
     json_object_add(into, key.s, &value);
     return NULL;

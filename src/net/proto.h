@@ -8,13 +8,25 @@
 #include "json/json.h"
 
 enum proto_type {
-    PROTO_INT32, PROTO_INT64, PROTO_UINT32, PROTO_UINT64, PROTO_BOOL, PROTO_ENUM, PROTO_DOUBLE, PROTO_STRING, PROTO_BYTES, PROTO_MESSAGE
+    PROTO_INT32,
+    PROTO_INT64,
+    PROTO_UINT32,
+    PROTO_UINT64,
+    PROTO_BOOL,
+    PROTO_ENUM,
+    PROTO_DOUBLE,
+    PROTO_STRING,
+    PROTO_BYTES,
+    PROTO_MESSAGE
 };
 enum proto_label { PROTO_SINGLE, PROTO_ONEOF, PROTO_REPEATED, PROTO_MAP }; /* a map has string keys and values of `type` */
 
 struct proto_enum {
     const char *name;
-    const struct proto_enum_value { const char *name; int32_t number; } *values;
+    const struct proto_enum_value {
+        const char *name;
+        int32_t number;
+    } * values;
     size_t count;
 };
 struct proto_field {
@@ -41,6 +53,7 @@ struct proto_method {
 MUST_CHECK struct error *proto_encode(const struct proto_message *m, const struct json *value, struct buf *out);
 /* Unknown fields and fields of another wire type are skipped; the last of a repeated single field counts. Fails on truncated
  * or invalid input and beyond 100 levels. The result shares nothing with the input. */
-MUST_CHECK struct error *proto_decode(struct arena *a, const struct proto_message *m, const void *p, size_t n, const struct json **out);
+MUST_CHECK struct error *proto_decode(struct arena *a, const struct proto_message *m, const void *p, size_t n,
+                                      const struct json **out);
 
 const char *proto_enum_name(const struct proto_enum *e, int64_t number); /* NULL if unknown */

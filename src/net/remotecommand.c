@@ -13,8 +13,14 @@
 
 /* Channels of the WebSocket protocols, in the order in which the streams are opened towards the runtime. */
 enum channel { CHANNEL_STDIN, CHANNEL_STDOUT, CHANNEL_STDERR, CHANNEL_ERROR, CHANNEL_RESIZE, CHANNELS, CHANNEL_CLOSE = 255 };
-static const struct { enum channel channel; const char *name; } stream_types[] = {
-    {CHANNEL_ERROR, "error"}, {CHANNEL_STDIN, "stdin"}, {CHANNEL_STDOUT, "stdout"}, {CHANNEL_STDERR, "stderr"}, {CHANNEL_RESIZE, "resize"}};
+static const struct {
+    enum channel channel;
+    const char *name;
+} stream_types[] = {{CHANNEL_ERROR, "error"},
+                    {CHANNEL_STDIN, "stdin"},
+                    {CHANNEL_STDOUT, "stdout"},
+                    {CHANNEL_STDERR, "stderr"},
+                    {CHANNEL_RESIZE, "resize"}};
 
 /* One translated session: a WebSocket towards the client, a SPDY connection towards the runtime. It ends when either does; the
  * memory goes when both have. */
@@ -24,10 +30,10 @@ struct session {
     struct remotecommand options;
     struct websocket *ws;
     struct stream *backend;
-    struct spdy *spdy;       /* NULL for tunnelled port-forward: the client's own SPDY passes through */
+    struct spdy *spdy; /* NULL for tunnelled port-forward: the client's own SPDY passes through */
     struct spdy_stream *streams[CHANNELS];
     struct loop_timer *idle;
-    int64_t last;            /* monotonic time of the last byte */
+    int64_t last; /* monotonic time of the last byte */
 };
 
 static void session_free(struct session *s) {
@@ -168,8 +174,10 @@ static void fail(struct http_exchange *x, int status, const char *message) {
 }
 
 static void on_upgraded(struct http_call *k, const struct http_answer *a, struct stream *backend, void *arg) {
-    static const struct stream_callbacks backend_callbacks = {.data = backend_data, .drain = backend_drain, .closed = backend_closed};
-    static const struct websocket_callbacks client_callbacks = {.message = client_message, .drain = client_drain, .closed = client_closed};
+    static const struct stream_callbacks backend_callbacks = {
+        .data = backend_data, .drain = backend_drain, .closed = backend_closed};
+    static const struct websocket_callbacks client_callbacks = {
+        .message = client_message, .drain = client_drain, .closed = client_closed};
     (void)k, (void)a;
     struct session *s = arg;
     struct http_exchange *x = TAKE(s->x);
@@ -191,7 +199,8 @@ static void on_upgraded(struct http_call *k, const struct http_answer *a, struct
 static void on_headers(struct http_call *k, const struct http_answer *a, void *arg) {
     struct session *s = arg;
     char message[128];
-    snprintf(message, sizeof message, "unable to upgrade streaming request: the runtime's server answered %d %s", a->status, a->reason);
+    snprintf(message, sizeof message, "unable to upgrade streaming request: the runtime's server answered %d %s", a->status,
+             a->reason);
     fail(s->x, a->status >= 400 ? a->status : 502, message);
     http_call_cancel(k);
     free(s);
@@ -217,7 +226,8 @@ static struct error *parse_url(struct arena *a, const char *url, struct net_targ
     const char *slash = p != NULL ? strchr(p, '/') : NULL;
     const char *colon = slash != NULL ? memrchr(p, ':', (size_t)(slash - p)) : NULL;
     int64_t port;
-    if (colon == NULL || !str_to_int64(arena_strndup(a, colon + 1, (size_t)(slash - colon - 1)), &port) || port < 1 || port > 65535)
+    if (colon == NULL || !str_to_int64(arena_strndup(a, colon + 1, (size_t)(slash - colon - 1)), &port) || port < 1 ||
+        port > 65535)
         return error_new("the runtime gave no usable streaming address: \"%s\"", url);
     bool v6 = *p == '[';
     *target = (struct net_target){.host = arena_strndup(a, p + v6, (size_t)(colon - p) - 2 * v6), .port = (int)port};
@@ -225,7 +235,8 @@ static struct error *parse_url(struct arena *a, const char *url, struct net_targ
     return NULL;
 }
 
-static void translate(struct http_exchange *x, struct http_client *client, const struct remotecommand *r, const struct net_target *t, const char *path) {
+static void translate(struct http_exchange *x, struct http_client *client, const struct remotecommand *r,
+                      const struct net_target *t, const char *path) {
     static const struct http_call_callbacks callbacks = {.headers = on_headers, .upgraded = on_upgraded, .done = on_done};
     const struct http_header version = {"x-stream-protocol-version", r->portforward ? "portforward.k8s.io" : "v4.channel.k8s.io"};
     struct session *s = xcalloc(1, sizeof *s);
@@ -234,8 +245,15 @@ static void translate(struct http_exchange *x, struct http_client *client, const
     s->options.url = NULL;
     x->user = s;
     x->on_close = client_gone;
-    s->call = http_call_start(client, &(struct http_request){.target = *t, .method = "POST", .path = path, .headers = &version, .header_count = 1,
-                                                             .upgrade = "SPDY/3.1", .timeout = DIAL_TIMEOUT}, &callbacks, s);
+    s->call = http_call_start(client,
+                              &(struct http_request){.target = *t,
+                                                     .method = "POST",
+                                                     .path = path,
+                                                     .headers = &version,
+                                                     .header_count = 1,
+                                                     .upgrade = "SPDY/3.1",
+                                                     .timeout = DIAL_TIMEOUT},
+                              &callbacks, s);
 }
 
 void remotecommand_serve(struct http_exchange *x, struct http_client *client, const struct remotecommand *options) {
@@ -246,6 +264,8 @@ void remotecommand_serve(struct http_exchange *x, struct http_client *client, co
     cleanup_error struct error *e = parse_url(&x->arena, r.url, &target, &path);
     if (e != NULL) return fail(x, 500, e->message);
     if (http_header(x, "upgrade") == NULL) return fail(x, 400, "Upgrade request required");
-    if (websocket_requested(x) && websocket_offers(x, r.portforward ? TUNNELED : PROTOCOL_V5)) return translate(x, client, &r, &target, path);
-    http_proxy_serve(x, client, &(struct http_proxy){.target = target, .path = path, .timeout = DIAL_TIMEOUT, .idle_timeout = r.idle_timeout});
+    if (websocket_requested(x) && websocket_offers(x, r.portforward ? TUNNELED : PROTOCOL_V5))
+        return translate(x, client, &r, &target, path);
+    http_proxy_serve(
+        x, client, &(struct http_proxy){.target = target, .path = path, .timeout = DIAL_TIMEOUT, .idle_timeout = r.idle_timeout});
 }

@@ -14,10 +14,10 @@
 #include "net/http_client.h"
 
 struct remotecommand {
-    const char *url;             /* http://127.0.0.1:PORT/exec/TOKEN; copied */
-    bool portforward;            /* else exec or attach, with: */
-    bool in, out, err, tty;      /* err is ignored with tty (the API refuses both) */
-    int64_t idle_timeout;        /* ns without a byte either way; 0: four hours (--streaming-connection-idle-timeout) */
+    const char *url;        /* http://127.0.0.1:PORT/exec/TOKEN; copied */
+    bool portforward;       /* else exec or attach, with: */
+    bool in, out, err, tty; /* err is ignored with tty (the API refuses both) */
+    int64_t idle_timeout;   /* ns without a byte either way; 0: four hours (--streaming-connection-idle-timeout) */
 };
 /* `client` belongs to the exchange's loop. */
 void remotecommand_serve(struct http_exchange *x, struct http_client *client, const struct remotecommand *r);

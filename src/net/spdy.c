@@ -5,9 +5,9 @@
 enum type { SYN_STREAM = 1, SYN_REPLY = 2, RST_STREAM = 3, SETTINGS = 4, PING = 6, GOAWAY = 7, HEADERS = 8, WINDOW_UPDATE = 9 };
 enum status { PROTOCOL_ERROR = 1, REFUSED_STREAM = 3, CANCEL = 5 };
 #define FLAG_FIN 1
-#define HEAD 8                       /* bytes before a frame's payload */
+#define HEAD 8 /* bytes before a frame's payload */
 #define MAX_CONTROL (64 * 1024)
-#define MAX_HEADERS (64 * 1024)      /* decompressed */
+#define MAX_HEADERS (64 * 1024) /* decompressed */
 #define MAX_STREAMS 1024
 #define MAX_PAIRS 64
 
@@ -61,7 +61,9 @@ static void dictionary_make(struct buf *out) {
 
 static uint32_t get32(const uint8_t *p) { return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3]; }
 
-static void put32(struct buf *out, uint32_t v) { buf_add(out, (const uint8_t[]){(uint8_t)(v >> 24), (uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v}, 4); }
+static void put32(struct buf *out, uint32_t v) {
+    buf_add(out, (const uint8_t[]){(uint8_t)(v >> 24), (uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v}, 4);
+}
 
 /* ---- sending ---- */
 
@@ -134,7 +136,8 @@ static struct spdy_stream *add(struct spdy *s, uint32_t id) {
     return t;
 }
 
-struct spdy_stream *spdy_open(struct spdy *s, const struct http_header *headers, size_t count, const struct spdy_stream_callbacks *cb, void *arg) {
+struct spdy_stream *spdy_open(struct spdy *s, const struct http_header *headers, size_t count,
+                              const struct spdy_stream_callbacks *cb, void *arg) {
     struct spdy_stream *t = add(s, s->next_id);
     s->next_id += 2;
     t->accepted = true;
@@ -197,8 +200,7 @@ static struct error *inflate_block(struct spdy *s, const uint8_t *p, size_t n, s
             cleanup_buf struct buf dictionary = {0};
             dictionary_make(&dictionary);
             r = inflateSetDictionary(z, (const uint8_t *)dictionary.data, (unsigned)dictionary.len);
-        } else if (r == Z_BUF_ERROR || (r == Z_OK && z->avail_in == 0 && z->avail_out > 0))
-            return NULL;
+        } else if (r == Z_BUF_ERROR || (r == Z_OK && z->avail_in == 0 && z->avail_out > 0)) return NULL;
         if (r != Z_OK) return error_new("spdy: invalid header compression");
     }
 }
@@ -214,7 +216,8 @@ static const char *get_string(struct arena *a, const uint8_t **p, const uint8_t 
     return s;
 }
 
-static struct error *get_headers(struct spdy *s, struct arena *a, const uint8_t *p, size_t n, struct http_header *out, size_t *count) {
+static struct error *get_headers(struct spdy *s, struct arena *a, const uint8_t *p, size_t n, struct http_header *out,
+                                 size_t *count) {
     cleanup_buf struct buf plain = {.max = MAX_HEADERS};
     TRY(inflate_block(s, p, n, &plain));
     const uint8_t *at = (const uint8_t *)buf_str(&plain), *end = at + plain.len;
@@ -281,7 +284,8 @@ static struct error *on_control(struct spdy *s) {
     if (version != 3) return error_new("spdy: unsupported version %u", version);
     switch (type) {
     case SYN_STREAM: return on_syn_stream(s, p, n, flags);
-    case SYN_REPLY: case HEADERS: return on_headers(s, p, n, flags);
+    case SYN_REPLY:
+    case HEADERS: return on_headers(s, p, n, flags);
     case RST_STREAM:
         if (n >= 8) on_reset(s, p);
         return NULL;
@@ -354,7 +358,9 @@ struct spdy *spdy_new(bool server, const struct spdy_callbacks *cb) {
     *s = (struct spdy){.cb = *cb, .server = server, .next_id = server ? 2 : 1};
     cleanup_buf struct buf dictionary = {0};
     dictionary_make(&dictionary);
-    if (deflateInit2(&s->deflate, Z_BEST_SPEED, Z_DEFLATED, 11, 4, Z_DEFAULT_STRATEGY) != Z_OK || inflateInit(&s->inflate) != Z_OK) abort();
+    if (deflateInit2(&s->deflate, Z_BEST_SPEED, Z_DEFLATED, 11, 4, Z_DEFAULT_STRATEGY) != Z_OK ||
+        inflateInit(&s->inflate) != Z_OK)
+        abort();
     deflateSetDictionary(&s->deflate, (const uint8_t *)dictionary.data, (unsigned)dictionary.len);
     return s;
 }

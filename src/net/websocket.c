@@ -9,7 +9,7 @@ struct websocket {
     struct stream *stream;
     struct websocket_callbacks cb;
     void *arg;
-    struct buf in, message;      /* unparsed bytes; the fragments so far */
+    struct buf in, message;              /* unparsed bytes; the fragments so far */
     bool fragmented, close_sent, broken; /* within a message; we have said goodbye; because the peer broke the protocol */
     struct loop_timer *linger;
 };
@@ -45,7 +45,8 @@ static void accept_key(const char *key, struct buf *out) {
     base64_encode(out, digest, n);
 }
 
-struct websocket *websocket_accept(struct http_exchange *x, const char *protocol, const struct websocket_callbacks *cb, void *arg) {
+struct websocket *websocket_accept(struct http_exchange *x, const char *protocol, const struct websocket_callbacks *cb,
+                                   void *arg) {
     const char *key = http_header(x, "sec-websocket-key"), *version = http_header(x, "sec-websocket-version");
     if (!websocket_requested(x) || key == NULL || !str_eq(version, "13")) return NULL;
     cleanup_buf struct buf accept = {0};

@@ -18,7 +18,8 @@ bool websocket_requested(const struct http_exchange *x);
 /* Does the client offer this subprotocol? */
 bool websocket_offers(const struct http_exchange *x, const char *protocol);
 /* Upgrades the exchange and ends it; NULL if it asks for no valid WebSocket: answer then. `protocol` may be NULL. */
-struct websocket *websocket_accept(struct http_exchange *x, const char *protocol, const struct websocket_callbacks *cb, void *arg);
+struct websocket *websocket_accept(struct http_exchange *x, const char *protocol, const struct websocket_callbacks *cb,
+                                   void *arg);
 /* A stream that has been upgraded already: what websocket_accept uses. */
 struct websocket *websocket_new(struct stream *s, const struct websocket_callbacks *cb, void *arg);
 /* One binary message; channel -1: none. Copied. */

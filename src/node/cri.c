@@ -73,13 +73,15 @@ static void events_closed(const struct error *e, void *arg) {
     c->backoff = MIN(2 * c->backoff, RETRY_MAX);
 }
 
-static const struct grpc_stream_callbacks event_callbacks = {.opened = events_opened, .message = events_message, .closed = events_closed};
+static const struct grpc_stream_callbacks event_callbacks = {
+    .opened = events_opened, .message = events_message, .closed = events_closed};
 
 static void open_events(void *arg) {
     struct cri *c = arg;
     c->retry = NULL;
     if (!c->closing)
-        c->stream = grpc_stream_start(c->channel, &cri_methods[CRI_GET_CONTAINER_EVENTS], &json_empty_object, false, &event_callbacks, c);
+        c->stream =
+            grpc_stream_start(c->channel, &cri_methods[CRI_GET_CONTAINER_EVENTS], &json_empty_object, false, &event_callbacks, c);
 }
 
 void cri_watch(struct cri *c, const struct cri_events *events) {

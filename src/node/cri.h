@@ -14,8 +14,8 @@
  * json_int(status, "state", 0) and json_str_or(…, "") read it right. */
 #pragma once
 #include "base/clock.h"
-#include "json/json.h"
 #include "node/cri_table.h" /* generated: enum cri_method { CRI_VERSION, CRI_RUN_POD_SANDBOX, … }, enum values CRI_CONTAINER_RUNNING, … */
+#include "json/json.h"
 
 struct cri;
 /* `endpoint`: "unix:///run/containerd/containerd.sock" or a plain path. Connects at the first call, and again (with
@@ -28,8 +28,8 @@ void cri_close(struct cri *c);
  * --runtime-request-timeout). `answer` lives in `a`; it may be NULL. An error of the runtime has the gRPC code's name as
  * reason (error_is(e, "NotFound"), "DeadlineExceeded", "Unavailable", …), code 0, and reads as Go's: "rpc error: code =
  * NotFound desc = …"; cri_description() is the part behind "desc = ". */
-MUST_CHECK struct error *cri_call(struct cri *c, enum cri_method method, struct arena *a, const struct json *request, int64_t timeout,
-                                  const struct json **answer);
+MUST_CHECK struct error *cri_call(struct cri *c, enum cri_method method, struct arena *a, const struct json *request,
+                                  int64_t timeout, const struct json **answer);
 const char *cri_description(const struct error *e);
 
 /* GetContainerEvents, again and again: reopened with back-off whenever it ends. `event` gets each

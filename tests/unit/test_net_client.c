@@ -1,18 +1,19 @@
 /* The HTTP client against the HTTP server, and against a socket that misbehaves. */
+#include "base/str.h"
 #include "net/http_client.h"
 #include "net/http_proxy.h"
 #include "net/remotecommand.h"
-#include "base/str.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-#include <setjmp.h>
-#include <stdarg.h>
+
 #include <cmocka.h>
 
 static struct loop *loop;
@@ -22,7 +23,9 @@ static struct net_target target;
 
 /* ---- echoing streams ---- */
 
-struct echo { bool ended; };
+struct echo {
+    bool ended;
+};
 
 static void echo_data(struct stream *s, const void *p, size_t n, void *arg) {
     struct echo *e = arg;
@@ -48,7 +51,8 @@ static void reply_text(struct http_exchange *x, int status, const char *text) {
 
 static void handle(struct http_exchange *x, void *arg) {
     (void)arg;
-    if (strcmp(x->path, "/echo") == 0) return http_reply(x, 201, &(struct http_header){"x-method", x->method}, 1, x->body, x->body_len, NULL, NULL);
+    if (strcmp(x->path, "/echo") == 0)
+        return http_reply(x, 201, &(struct http_header){"x-method", x->method}, 1, x->body, x->body_len, NULL, NULL);
     if (strcmp(x->path, "/host") == 0) return reply_text(x, 200, x->host);
     if (strcmp(x->path, "/slow") == 0) return; /* never answers; ends with the client */
     if (strcmp(x->path, "/stream") == 0) {
@@ -63,7 +67,8 @@ static void handle(struct http_exchange *x, void *arg) {
         stream_start(s, &echo, xcalloc(1, sizeof(struct echo)));
         return http_end(x);
     }
-    if (str_starts(x->path, "/proxy/")) return http_proxy_serve(x, client, &(struct http_proxy){.target = target, .path = x->target + strlen("/proxy")});
+    if (str_starts(x->path, "/proxy/"))
+        return http_proxy_serve(x, client, &(struct http_proxy){.target = target, .path = x->target + strlen("/proxy")});
     reply_text(x, 404, "nothing here");
 }
 
@@ -77,7 +82,8 @@ static int set_up(void **state) {
     (void)state;
     loop = loop_new("test");
     client = http_client_new(loop);
-    struct error *e = http_server_start(&(struct http_server_config){.address = "127.0.0.1", .max_body = 1 << 20, .handler = handle_all}, &loop, 1, &server);
+    struct error *e = http_server_start(
+        &(struct http_server_config){.address = "127.0.0.1", .max_body = 1 << 20, .handler = handle_all}, &loop, 1, &server);
     assert_null(e);
     target = (struct net_target){.host = "127.0.0.1", .port = http_server_port(server)};
     return 0;
@@ -100,7 +106,11 @@ static int tear_down(void **state) {
 
 static struct http_answer fetch(struct arena *a, const char *method, const char *path, const char *body) {
     struct http_answer answer;
-    assert_null(http_fetch(client, a, &(struct http_request){.target = target, .method = method, .path = path, .body = body, .body_len = body ? strlen(body) : 0}, 0, &answer));
+    assert_null(
+        http_fetch(client, a,
+                   &(struct http_request){
+                       .target = target, .method = method, .path = path, .body = body, .body_len = body ? strlen(body) : 0},
+                   0, &answer));
     return answer;
 }
 
@@ -132,7 +142,8 @@ static void a_refused_connection_reads_as_gos(void **state) {
     (void)state;
     cleanup_arena struct arena a = {0};
     struct http_answer answer;
-    struct error *e = http_fetch(client, &a, &(struct http_request){.target = {.host = "127.0.0.1", .port = 1}, .path = "/healthz"}, 0, &answer);
+    struct error *e = http_fetch(
+        client, &a, &(struct http_request){.target = {.host = "127.0.0.1", .port = 1}, .path = "/healthz"}, 0, &answer);
     assert_non_null(e);
     assert_string_equal(e->message, "Get \"http://127.0.0.1:1/healthz\": dial tcp 127.0.0.1:1: connect: connection refused");
     error_free(e);
@@ -142,7 +153,8 @@ static void a_silent_server_times_out(void **state) {
     (void)state;
     cleanup_arena struct arena a = {0};
     struct http_answer answer;
-    struct error *e = http_fetch(client, &a, &(struct http_request){.target = target, .path = "/slow", .timeout = MSECONDS(30)}, 0, &answer);
+    struct error *e =
+        http_fetch(client, &a, &(struct http_request){.target = target, .path = "/slow", .timeout = MSECONDS(30)}, 0, &answer);
     assert_int_equal(e->sys, ETIMEDOUT);
     assert_string_equal(e->message, arena_printf(&a, "Get \"http://127.0.0.1:%d/slow\": context deadline exceeded", target.port));
     error_free(e);
@@ -284,7 +296,8 @@ static char *talk(struct arena *a, const char *answer_text) {
     pthread_t thread;
     pthread_create(&thread, NULL, serve_canned, &c);
     struct http_answer answer;
-    struct error *e = http_fetch(client, a, &(struct http_request){.target = {.unix_path = address.sun_path}, .path = "/x"}, 0, &answer);
+    struct error *e =
+        http_fetch(client, a, &(struct http_request){.target = {.unix_path = address.sun_path}, .path = "/x"}, 0, &answer);
     char *out = arena_strdup(a, e != NULL ? e->message : answer.body);
     error_free(e);
     pthread_join(thread, NULL);
@@ -298,21 +311,28 @@ static void broken_answers_are_errors(void **state) {
     cleanup_arena struct arena a = {0};
     assert_string_equal(talk(&a, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"), "ok");
     assert_string_equal(talk(&a, "HTTP/1.0 200 OK\r\n\r\nuntil the end"), "until the end");
-    assert_string_equal(talk(&a, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nA:\r\nB: c\r\nContent-Length: 2\r\n\r\nok"), "ok");
+    assert_string_equal(talk(&a, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nA:\r\nB: c\r\nContent-Length: 2\r\n\r\nok"),
+                        "ok");
     assert_string_equal(talk(&a, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nok"), "Get \"http://localhost/x\": unexpected EOF");
     assert_string_equal(talk(&a, ""), "Get \"http://localhost/x\": EOF");
-    assert_true(str_starts(talk(&a, "rubbish\r\n\r\n"), "Get \"http://localhost/x\": net/http: HTTP/1.x transport connection broken: "));
+    assert_true(
+        str_starts(talk(&a, "rubbish\r\n\r\n"), "Get \"http://localhost/x\": net/http: HTTP/1.x transport connection broken: "));
     assert_string_equal(talk(&a, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n"),
                         "Get \"http://localhost/x\": unexpected answer 101 Switching Protocols");
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_answer_comes_with_status_headers_and_body), cmocka_unit_test(connections_are_kept_and_chunked_answers_read),
-        cmocka_unit_test(the_host_header_names_the_target), cmocka_unit_test(a_refused_connection_reads_as_gos),
-        cmocka_unit_test(a_silent_server_times_out), cmocka_unit_test(an_answer_beyond_the_limit_is_an_error),
-        cmocka_unit_test(an_upgrade_gives_a_stream), cmocka_unit_test(the_proxy_passes_requests_and_answers),
-        cmocka_unit_test(the_proxy_tunnels_upgrades), cmocka_unit_test(the_proxy_says_what_cannot_be_reached),
+        cmocka_unit_test(an_answer_comes_with_status_headers_and_body),
+        cmocka_unit_test(connections_are_kept_and_chunked_answers_read),
+        cmocka_unit_test(the_host_header_names_the_target),
+        cmocka_unit_test(a_refused_connection_reads_as_gos),
+        cmocka_unit_test(a_silent_server_times_out),
+        cmocka_unit_test(an_answer_beyond_the_limit_is_an_error),
+        cmocka_unit_test(an_upgrade_gives_a_stream),
+        cmocka_unit_test(the_proxy_passes_requests_and_answers),
+        cmocka_unit_test(the_proxy_tunnels_upgrades),
+        cmocka_unit_test(the_proxy_says_what_cannot_be_reached),
         cmocka_unit_test(broken_answers_are_errors),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -1,18 +1,20 @@
 /* The gRPC client against a small HTTP/2 server: what a call's path says decides how it is answered. */
-#include "net/grpc.h"
 #include "base/str.h"
+#include "net/grpc.h"
 #include <nghttp2/nghttp2.h>
 #include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-#include <setjmp.h>
-#include <stdarg.h>
+
 #include <cmocka.h>
 
-static const struct proto_message text_message = {"Text", (const struct proto_field[]){{"text", 1, PROTO_STRING}, {"size", 2, PROTO_INT64}}, 2};
+static const struct proto_message text_message = {
+    "Text", (const struct proto_field[]){{"text", 1, PROTO_STRING}, {"size", 2, PROTO_INT64}}, 2};
 #define METHOD(path) (&(const struct proto_method){path, &text_message, &text_message})
 
 /* ---- the server: one connection at a time, on a thread of its own ---- */
@@ -28,7 +30,8 @@ static int listener;
 static char socket_path[64];
 static atomic_int connections;
 
-static ssize_t body_read(nghttp2_session *s, int32_t id, uint8_t *p, size_t n, uint32_t *flags, nghttp2_data_source *source, void *arg) {
+static ssize_t body_read(nghttp2_session *s, int32_t id, uint8_t *p, size_t n, uint32_t *flags, nghttp2_data_source *source,
+                         void *arg) {
     (void)arg;
     struct answer *a = source->ptr;
     size_t len = MIN(n, a->body.len - a->sent);
@@ -44,7 +47,8 @@ static ssize_t body_read(nghttp2_session *s, int32_t id, uint8_t *p, size_t n, u
     return (ssize_t)len;
 }
 
-static int header(nghttp2_session *s, const nghttp2_frame *f, const uint8_t *name, size_t n, const uint8_t *value, size_t m, uint8_t flags, void *arg) {
+static int header(nghttp2_session *s, const nghttp2_frame *f, const uint8_t *name, size_t n, const uint8_t *value, size_t m,
+                  uint8_t flags, void *arg) {
     (void)n, (void)m, (void)flags, (void)arg;
     struct answer *a = nghttp2_session_get_stream_user_data(s, f->hd.stream_id);
     if (a == NULL) {
@@ -66,7 +70,9 @@ static int data(nghttp2_session *s, uint8_t flags, int32_t id, const uint8_t *p,
 
 static int frame_end(nghttp2_session *s, const nghttp2_frame *f, void *arg) {
     struct answer *a = nghttp2_session_get_stream_user_data(s, f->hd.stream_id);
-    if (a == NULL || (f->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0 || (f->hd.type != NGHTTP2_DATA && f->hd.type != NGHTTP2_HEADERS)) return 0;
+    if (a == NULL || (f->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0 ||
+        (f->hd.type != NGHTTP2_DATA && f->hd.type != NGHTTP2_HEADERS))
+        return 0;
     if (strcmp(a->path, "/silent") == 0) return 0;
     if (strcmp(a->path, "/die") == 0) return shutdown(*(int *)arg, SHUT_RDWR);
     if (strcmp(a->path, "/huge") == 0) {
@@ -81,7 +87,8 @@ static int frame_end(nghttp2_session *s, const nghttp2_frame *f, void *arg) {
     bool lost = strcmp(a->path, "/lost") == 0;
     nghttp2_nv status = {(uint8_t *)(uintptr_t) ":status", (uint8_t *)(uintptr_t)(lost ? "404" : "200"), 7, 3, 0};
     if (lost) return nghttp2_submit_response(s, f->hd.stream_id, &status, 1, NULL);
-    return nghttp2_submit_response(s, f->hd.stream_id, &status, 1, &(nghttp2_data_provider){.source.ptr = a, .read_callback = body_read});
+    return nghttp2_submit_response(s, f->hd.stream_id, &status, 1,
+                                   &(nghttp2_data_provider){.source.ptr = a, .read_callback = body_read});
 }
 
 static ssize_t send_bytes(nghttp2_session *s, const uint8_t *p, size_t n, int flags, void *arg) {
@@ -198,14 +205,16 @@ static void many_threads_share_one_connection(void **state) {
 static void a_status_becomes_an_error(void **state) {
     (void)state;
     call_fails("/fail", SECONDS(10), "NotFound", "rpc error: code = NotFound desc = no such thïng%");
-    call_fails("/lost", SECONDS(10), "Unimplemented", "rpc error: code = Unimplemented desc = unexpected HTTP status code received from server: 404");
+    call_fails("/lost", SECONDS(10), "Unimplemented",
+               "rpc error: code = Unimplemented desc = unexpected HTTP status code received from server: 404");
     cleanup_error struct error *e = error_new("rpc error: code = NotFound desc = gone");
     assert_string_equal(grpc_description(e), "gone");
 }
 
 static void a_deadline_ends_a_call_and_only_it(void **state) {
     (void)state;
-    call_fails("/silent", MSECONDS(30), "DeadlineExceeded", "rpc error: code = DeadlineExceeded desc = context deadline exceeded");
+    call_fails("/silent", MSECONDS(30), "DeadlineExceeded",
+               "rpc error: code = DeadlineExceeded desc = context deadline exceeded");
     a_call_is_answered(NULL);
     assert_int_equal(connections, 1);
 }
@@ -240,8 +249,11 @@ static void a_server_that_is_not_there_is_unavailable_until_it_is(void **state) 
     tear_down(state);
     channel = grpc_open(&(struct net_target){.unix_path = socket_path});
     cleanup_arena struct arena a = {0};
-    const char *message = arena_printf(&a, "rpc error: code = Unavailable desc = connection error: desc = \"transport: Error while dialing: "
-                                           "dial unix %s: connect: no such file or directory\"", socket_path);
+    const char *message =
+        arena_printf(&a,
+                     "rpc error: code = Unavailable desc = connection error: desc = \"transport: Error while dialing: "
+                     "dial unix %s: connect: no such file or directory\"",
+                     socket_path);
     call_fails("/echo", SECONDS(10), "Unavailable", message);
     call_fails("/echo", SECONDS(10), "Unavailable", message);
     listen_again();
@@ -289,7 +301,8 @@ static void wait_until(struct events *ev, const bool *what) {
 static struct events run_stream(const char *path, bool close_early) {
     cleanup_arena struct arena a = {0};
     struct events ev = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
-    struct grpc_stream *s = grpc_stream_start(channel, METHOD(path), json_make(&a, "{'text':'x'}"), false, &stream_callbacks, &ev);
+    struct grpc_stream *s =
+        grpc_stream_start(channel, METHOD(path), json_make(&a, "{'text':'x'}"), false, &stream_callbacks, &ev);
     if (close_early) grpc_stream_close(s);
     wait_until(&ev, &ev.closed);
     if (!close_early) grpc_stream_close(s);
@@ -325,10 +338,18 @@ static void closing_the_channel_ends_streams(void **state) {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(a_call_is_answered), TEST(large_messages_pass_the_windows), TEST(many_threads_share_one_connection), TEST(a_status_becomes_an_error),
-        TEST(a_deadline_ends_a_call_and_only_it), TEST(too_large_a_message_is_refused), TEST(a_request_that_does_not_fit_its_type_is_never_sent),
-        TEST(a_lost_connection_fails_its_calls_and_is_made_anew), TEST(a_server_that_is_not_there_is_unavailable_until_it_is),
-        TEST(a_stream_brings_messages_until_it_ends), TEST(a_stream_can_be_closed), TEST(closing_the_channel_ends_streams),
+        TEST(a_call_is_answered),
+        TEST(large_messages_pass_the_windows),
+        TEST(many_threads_share_one_connection),
+        TEST(a_status_becomes_an_error),
+        TEST(a_deadline_ends_a_call_and_only_it),
+        TEST(too_large_a_message_is_refused),
+        TEST(a_request_that_does_not_fit_its_type_is_never_sent),
+        TEST(a_lost_connection_fails_its_calls_and_is_made_anew),
+        TEST(a_server_that_is_not_there_is_unavailable_until_it_is),
+        TEST(a_stream_brings_messages_until_it_ends),
+        TEST(a_stream_can_be_closed),
+        TEST(closing_the_channel_ends_streams),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,18 +1,24 @@
 /* Protocol buffers by tables: a small message with one field of every sort. */
-#include "net/proto.h"
 #include "base/str.h"
+#include "net/proto.h"
 #include <setjmp.h>
 #include <stdarg.h>
+
 #include <cmocka.h>
 
 static const struct proto_enum color = {"Color", (const struct proto_enum_value[]){{"RED", 0}, {"GREEN", 1}, {"BLUE", -2}}, 3};
 static const struct proto_message node;
 static const struct proto_field fields[] = {
-    {"i32", 1, PROTO_INT32},         {"i64", 2, PROTO_INT64},
-    {"u32", 3, PROTO_UINT32},        {"u64", 4, PROTO_UINT64},
-    {"flag", 5, PROTO_BOOL},         {"color", 6, PROTO_ENUM, .values = &color},
-    {"ratio", 7, PROTO_DOUBLE},      {"text", 8, PROTO_STRING},
-    {"raw", 9, PROTO_BYTES},         {"child", 10, PROTO_MESSAGE, .message = &node},
+    {"i32", 1, PROTO_INT32},
+    {"i64", 2, PROTO_INT64},
+    {"u32", 3, PROTO_UINT32},
+    {"u64", 4, PROTO_UINT64},
+    {"flag", 5, PROTO_BOOL},
+    {"color", 6, PROTO_ENUM, .values = &color},
+    {"ratio", 7, PROTO_DOUBLE},
+    {"text", 8, PROTO_STRING},
+    {"raw", 9, PROTO_BYTES},
+    {"child", 10, PROTO_MESSAGE, .message = &node},
     {"numbers", 11, PROTO_INT64, PROTO_REPEATED},
     {"children", 12, PROTO_MESSAGE, PROTO_REPEATED, .message = &node},
     {"labels", 13, PROTO_STRING, PROTO_MAP},
@@ -49,16 +55,18 @@ static void the_wire_form_is_protobufs(void **state) {
     assert_string_equal(hex_of(&a, json_make(&a, "{'text':'testing'}")), "420774657374696e67");
     assert_string_equal(hex_of(&a, json_make(&a, "{'child':{'i32':%d}}", 150)), "5203089601");
     assert_string_equal(hex_of(&a, json_make(&a, "{'numbers':[%d,%d,%d]}", 3, 270, 86942)), "5a06038e029ea705");
-    assert_string_equal(hex_of(&a, json_make(&a, "{'labels':{'a':'b'}}")), "6a060a01611201" "62");
+    assert_string_equal(hex_of(&a, json_make(&a, "{'labels':{'a':'b'}}")), "6a060a01611201"
+                                                                           "62");
     assert_string_equal(hex_of(&a, json_make(&a, "{'ratio':%v}", json_number(&a, 1.0))), "39000000000000f03f");
 }
 
 static void what_is_zero_is_not_sent_unless_it_says_something(void **state) {
     (void)state;
     cleanup_arena struct arena a = {0};
-    assert_string_equal(hex_of(&a, json_make(&a, "{'i32':%d,'text':'','flag':%b,'numbers':[],'labels':{},'color':'RED'}", 0, 0)), "");
-    assert_string_equal(hex_of(&a, json_make(&a, "{'choice':%d}", 0)), "7000");       /* a member of a oneof */
-    assert_string_equal(hex_of(&a, json_make(&a, "{'child':{}}")), "5200");           /* a message is there */
+    assert_string_equal(hex_of(&a, json_make(&a, "{'i32':%d,'text':'','flag':%b,'numbers':[],'labels':{},'color':'RED'}", 0, 0)),
+                        "");
+    assert_string_equal(hex_of(&a, json_make(&a, "{'choice':%d}", 0)), "7000");         /* a member of a oneof */
+    assert_string_equal(hex_of(&a, json_make(&a, "{'child':{}}")), "5200");             /* a message is there */
     assert_string_equal(hex_of(&a, json_make(&a, "{'words':['','x']}")), "7a007a0178"); /* elements keep their place */
     assert_string_equal(hex_of(&a, NULL), "");
 }
@@ -66,8 +74,10 @@ static void what_is_zero_is_not_sent_unless_it_says_something(void **state) {
 static void every_sort_of_field_comes_back(void **state) {
     (void)state;
     cleanup_arena struct arena a = {0};
-    const char *text = "{\"i32\":-5,\"i64\":9007199254740993,\"u32\":4294967295,\"u64\":7,\"flag\":true,\"color\":-2,\"ratio\":0.5,\"text\":\"ä\","
-                       "\"child\":{\"child\":{}},\"numbers\":[1,0,-1],\"children\":[{},{\"i32\":1}],\"labels\":{\"x\":\"\",\"y\":\"z\"},\"choice\":0,"
+    const char *text = "{\"i32\":-5,\"i64\":9007199254740993,\"u32\":4294967295,\"u64\":7,\"flag\":true,\"color\":-2,\"ratio\":0."
+                       "5,\"text\":\"ä\","
+                       "\"child\":{\"child\":{}},\"numbers\":[1,0,-1],\"children\":[{},{\"i32\":1}],\"labels\":{\"x\":\"\",\"y\":"
+                       "\"z\"},\"choice\":0,"
                        "\"words\":[\"a\",\"\"],\"named\":{\"n\":{\"i32\":2}}}";
     const struct json *v;
     assert_null(json_parse(&a, text, strlen(text), NULL, NULL, &v));
@@ -91,8 +101,9 @@ static void enums_may_be_given_by_name(void **state) {
 static void unknown_fields_and_wire_types_are_skipped(void **state) {
     (void)state;
     cleanup_arena struct arena a = {0};
-    static const uint8_t bytes[] = {0xa0, 6, 5, 0xa2, 6, 1, 'x', 0xa5, 6, 1, 2, 3, 4, 0xa1, 6, 1, 2, 3, 4, 5, 6, 7, 8, /* field 100, four ways */
-                                    0x0a, 1, 'x', 0x10, 7};                                                            /* i32 as bytes */
+    static const uint8_t bytes[] = {0xa0, 6,    5,   0xa2, 6, 1, 'x', 0xa5, 6, 1, 2, 3,
+                                    4,    0xa1, 6,   1,    2, 3, 4,   5,    6, 7, 8, /* field 100, four ways */
+                                    0x0a, 1,    'x', 0x10, 7};                       /* i32 as bytes */
     assert_string_equal(json_text(&a, decoded(&a, bytes, sizeof bytes)), "{\"i64\":7}");
 }
 
@@ -165,10 +176,15 @@ static void nesting_has_an_end(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_wire_form_is_protobufs), cmocka_unit_test(what_is_zero_is_not_sent_unless_it_says_something),
-        cmocka_unit_test(every_sort_of_field_comes_back), cmocka_unit_test(enums_may_be_given_by_name),
-        cmocka_unit_test(unknown_fields_and_wire_types_are_skipped), cmocka_unit_test(repeated_numbers_need_not_be_packed),
-        cmocka_unit_test(values_that_do_not_fit_are_errors), cmocka_unit_test(broken_input_is_an_error), cmocka_unit_test(nesting_has_an_end),
+        cmocka_unit_test(the_wire_form_is_protobufs),
+        cmocka_unit_test(what_is_zero_is_not_sent_unless_it_says_something),
+        cmocka_unit_test(every_sort_of_field_comes_back),
+        cmocka_unit_test(enums_may_be_given_by_name),
+        cmocka_unit_test(unknown_fields_and_wire_types_are_skipped),
+        cmocka_unit_test(repeated_numbers_need_not_be_packed),
+        cmocka_unit_test(values_that_do_not_fit_are_errors),
+        cmocka_unit_test(broken_input_is_an_error),
+        cmocka_unit_test(nesting_has_an_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

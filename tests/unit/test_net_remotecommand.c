@@ -1,16 +1,17 @@
-/* exec, attach and port-forward between a client and a runtime that both live in the test: the runtime's server speaks SPDY (an echo
- * with an exit status), the client writes its WebSocket frames by hand. */
+/* exec, attach and port-forward between a client and a runtime that both live in the test: the runtime's server speaks SPDY (an
+ * echo with an exit status), the client writes its WebSocket frames by hand. */
+#include "base/str.h"
 #include "net/remotecommand.h"
 #include "net/spdy.h"
-#include "base/str.h"
 #include <arpa/inet.h>
 #include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include <setjmp.h>
-#include <stdarg.h>
+
 #include <cmocka.h>
 
 static struct loop *loop;
@@ -97,7 +98,8 @@ static void handle(struct http_exchange *x, void *arg) {
     const char *url = forward ? forward_url : runtime_url;
     if (strcmp(x->path, "/lost") == 0) url = arena_printf(&x->arena, "%.*sno", (int)strlen(runtime_url) - 4, runtime_url);
     if (strcmp(x->path, "/nonsense") == 0) url = "nonsense";
-    remotecommand_serve(x, client, &(struct remotecommand){.url = url, .portforward = forward, .in = true, .out = true, .err = !tty, .tty = tty});
+    remotecommand_serve(
+        x, client, &(struct remotecommand){.url = url, .portforward = forward, .in = true, .out = true, .err = !tty, .tty = tty});
 }
 
 static atomic_bool stopped;
@@ -110,7 +112,8 @@ static int set_up(void **state) {
     (void)state;
     loop = loop_new("test");
     client = http_client_new(loop);
-    struct error *e = http_server_start(&(struct http_server_config){.address = "127.0.0.1", .max_body = 1000, .handler = handle}, &loop, 1, &server);
+    struct error *e = http_server_start(&(struct http_server_config){.address = "127.0.0.1", .max_body = 1000, .handler = handle},
+                                        &loop, 1, &server);
     assert_null(e);
     runtime_url = xprintf("http://127.0.0.1:%d/runtime/exec", http_server_port(server));
     forward_url = xprintf("http://127.0.0.1:%d/runtime/echo", http_server_port(server));
@@ -132,15 +135,18 @@ static int tear_down(void **state) {
 
 static int open_client(const char *request) {
     int fd = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)http_server_port(server)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)http_server_port(server)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
     assert_int_equal(write(fd, request, strlen(request)), strlen(request));
     return fd;
 }
 
 static int open_websocket(const char *path, const char *protocols) {
-    cleanup_free char *request = xprintf("GET %s HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-                                         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: %s\r\n\r\n", path, protocols);
+    cleanup_free char *request =
+        xprintf("GET %s HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: %s\r\n\r\n",
+                path, protocols);
     return open_client(request);
 }
 
@@ -213,14 +219,16 @@ static void port_forward_unwraps_what_is_tunnelled(void **state) {
     assert_non_null(strcasestr(head, "sec-websocket-protocol: SPDY/3.1+portforward.k8s.io\r\n"));
     send_message(fd, "frames", 6);
     assert_int_equal(recv(fd, got, 8, MSG_WAITALL), 8);
-    assert_string_equal(got, "\x82\x06" "frames");
+    assert_string_equal(got, "\x82\x06"
+                             "frames");
     close(fd);
 }
 
 static void older_protocols_are_tunnelled_as_they_are(void **state) {
     (void)state;
     char head[1000], got[100] = "";
-    int fd = open_client("POST /portforward HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nContent-Length: 0\r\n\r\nraw bytes");
+    int fd = open_client("POST /portforward HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nContent-Length: "
+                         "0\r\n\r\nraw bytes");
     read_head(fd, head, sizeof head);
     assert_non_null(strcasestr(head, "101 Switching Protocols"));
     assert_non_null(strcasestr(head, "upgrade: SPDY/3.1\r\n"));
@@ -254,9 +262,12 @@ static void a_client_that_leaves_takes_the_session_with_it(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(websocket_v5_is_translated), cmocka_unit_test(a_terminal_has_resize_and_no_stderr),
-        cmocka_unit_test(port_forward_unwraps_what_is_tunnelled), cmocka_unit_test(older_protocols_are_tunnelled_as_they_are),
-        cmocka_unit_test(what_cannot_be_upgraded_is_answered), cmocka_unit_test(a_client_that_leaves_takes_the_session_with_it),
+        cmocka_unit_test(websocket_v5_is_translated),
+        cmocka_unit_test(a_terminal_has_resize_and_no_stderr),
+        cmocka_unit_test(port_forward_unwraps_what_is_tunnelled),
+        cmocka_unit_test(older_protocols_are_tunnelled_as_they_are),
+        cmocka_unit_test(what_cannot_be_upgraded_is_answered),
+        cmocka_unit_test(a_client_that_leaves_takes_the_session_with_it),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

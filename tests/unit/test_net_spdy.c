@@ -3,6 +3,7 @@
 #include "net/spdy.h"
 #include <setjmp.h>
 #include <stdarg.h>
+
 #include <cmocka.h>
 
 struct end {
@@ -44,12 +45,14 @@ static void start(struct end *client, struct end *server) {
     memset(client, 0, sizeof *client);
     memset(server, 0, sizeof *server);
     client->session = spdy_new(false, &(struct spdy_callbacks){.send = collect, .gone = on_gone, .arg = client});
-    server->session = spdy_new(true, &(struct spdy_callbacks){.send = collect, .opened = on_opened, .gone = on_gone, .arg = server});
+    server->session =
+        spdy_new(true, &(struct spdy_callbacks){.send = collect, .opened = on_opened, .gone = on_gone, .arg = server});
 }
 
 /* Moves what one has sent to the other, `step` bytes at a time. */
 static void move(struct end *from, struct end *to, size_t step) {
-    for (size_t at = 0; at < from->out.len; at += step) assert_null(spdy_input(to->session, from->out.data + at, MIN(step, from->out.len - at)));
+    for (size_t at = 0; at < from->out.len; at += step)
+        assert_null(spdy_input(to->session, from->out.data + at, MIN(step, from->out.len - at)));
     buf_clear(&from->out);
 }
 
@@ -150,16 +153,16 @@ static void fails(const void *p, size_t n) {
 
 static void broken_frames_are_errors(void **state) {
     (void)state;
-    fails((const uint8_t[]){0x80, 2, 0, 1, 0, 0, 0, 0}, 8);                                             /* SPDY/2 */
-    fails((const uint8_t[]){0x80, 3, 0, 1, 0, 0, 0, 4, 0, 0, 0, 1}, 12);                                /* short SYN_STREAM */
-    fails((const uint8_t[]){0x80, 3, 0, 1, 0, 0xff, 0xff, 0xff}, 8);                                    /* endless control frame */
-    fails((const uint8_t[]){0x80, 3, 0, 1, 0, 0, 0, 12, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 'n', 'o'}, 20);   /* no zlib stream */
+    fails((const uint8_t[]){0x80, 2, 0, 1, 0, 0, 0, 0}, 8);                                           /* SPDY/2 */
+    fails((const uint8_t[]){0x80, 3, 0, 1, 0, 0, 0, 4, 0, 0, 0, 1}, 12);                              /* short SYN_STREAM */
+    fails((const uint8_t[]){0x80, 3, 0, 1, 0, 0xff, 0xff, 0xff}, 8);                                  /* endless control frame */
+    fails((const uint8_t[]){0x80, 3, 0, 1, 0, 0, 0, 12, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 'n', 'o'}, 20); /* no zlib stream */
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_stream_arrives_with_its_headers), cmocka_unit_test(data_flows_both_ways_until_both_have_ended),
-        cmocka_unit_test(a_reset_ends_a_stream_at_once),     cmocka_unit_test(streams_are_refused_where_none_are_expected),
+        cmocka_unit_test(a_stream_arrives_with_its_headers),       cmocka_unit_test(data_flows_both_ways_until_both_have_ended),
+        cmocka_unit_test(a_reset_ends_a_stream_at_once),           cmocka_unit_test(streams_are_refused_where_none_are_expected),
         cmocka_unit_test(a_ping_is_answered_and_goodbye_is_heard), cmocka_unit_test(broken_frames_are_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,10 +3,11 @@
 #include "net/websocket.h"
 #include <poll.h>
 #include <pthread.h>
-#include <sys/socket.h>
-#include <unistd.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <cmocka.h>
 
 struct fixture {
@@ -47,7 +48,8 @@ static void open_on_loop(void *arg) {
 static void start(struct fixture *f) {
     int pair[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-    *f = (struct fixture){.loop = loop_new("test"), .fd = pair[1], .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    *f = (struct fixture){
+        .loop = loop_new("test"), .fd = pair[1], .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
     server_end = pair[0];
     loop_post(f->loop, open_on_loop, f);
 }
@@ -109,7 +111,10 @@ static void fragments_make_one_message_and_pings_come_between(void **state) {
     send_frame(&f, 0x89, "hi", 2);
     send_frame(&f, 0x00, "cd", 2);
     send_frame(&f, 0x80, "ef", 2);
-    expect(&f, "\x8a\x02hi\x82\x07\x01" "abcdef", 13);
+    expect(&f,
+           "\x8a\x02hi\x82\x07\x01"
+           "abcdef",
+           13);
     stop(&f);
 }
 
@@ -142,7 +147,10 @@ static void the_server_may_say_goodbye(void **state) {
     struct fixture f;
     start(&f);
     loop_post(f.loop, close_on_loop, &f);
-    expect(&f, "\x88\x06\x03\xe8" "done", 8);
+    expect(&f,
+           "\x88\x06\x03\xe8"
+           "done",
+           8);
     send_frame(&f, 0x88, "\x03\xe8", 2);
     expect_end(&f);
     stop(&f);
@@ -162,19 +170,19 @@ static void refuses(const void *p, size_t n, unsigned status) {
 
 static void broken_frames_end_the_connection(void **state) {
     (void)state;
-    refuses("\x82\x02xx\0\0", 6, 1002);                                  /* not masked */
-    refuses("\xc2\x80\0\0\0\0", 6, 1002);                                /* reserved bit */
-    refuses("\x83\x80\0\0\0\0", 6, 1002);                                /* unknown opcode */
-    refuses("\x09\x80\0\0\0\0", 6, 1002);                                /* fragmented ping */
-    refuses("\x80\x80\0\0\0\0", 6, 1002);                                /* continues nothing */
+    refuses("\x82\x02xx\0\0", 6, 1002);                                    /* not masked */
+    refuses("\xc2\x80\0\0\0\0", 6, 1002);                                  /* reserved bit */
+    refuses("\x83\x80\0\0\0\0", 6, 1002);                                  /* unknown opcode */
+    refuses("\x09\x80\0\0\0\0", 6, 1002);                                  /* fragmented ping */
+    refuses("\x80\x80\0\0\0\0", 6, 1002);                                  /* continues nothing */
     refuses("\x82\xff\xff\xff\xff\xff\xff\xff\xff\xff\0\0\0\0", 14, 1009); /* endless */
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_message_comes_and_goes), cmocka_unit_test(fragments_make_one_message_and_pings_come_between),
+        cmocka_unit_test(a_message_comes_and_goes),          cmocka_unit_test(fragments_make_one_message_and_pings_come_between),
         cmocka_unit_test(longer_messages_have_longer_heads), cmocka_unit_test(goodbye_is_answered),
-        cmocka_unit_test(the_server_may_say_goodbye), cmocka_unit_test(broken_frames_end_the_connection),
+        cmocka_unit_test(the_server_may_say_goodbye),        cmocka_unit_test(broken_frames_end_the_connection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
