@@ -372,7 +372,8 @@ static void h1_stop(struct conn *c)
     if (!c->h1->busy && !c->h1->lingering) stream_close(c->stream);
 }
 
-const struct protocol http1 = {.respond = respond, .write = write_body, .end = end, .pending = pending, .stop = h1_stop, .free = h1_free};
+const struct protocol http1 = {.respond = respond, .write = write_body, .end = end,
+                              .pending = pending, .stop = h1_stop, .free = h1_free};
 
 static void no_header_limit(void) { http_parser_set_max_header_size(UINT32_MAX); } /* ours is per server */
 
@@ -388,7 +389,8 @@ void http1_start(struct conn *c)
     stream_start(c->stream, &callbacks, c);
 }
 
-struct stream *http_upgrade(struct http_exchange *pub, const char *protocol, const struct http_header *headers, size_t header_count)
+struct stream *http_upgrade(struct http_exchange *pub, const char *protocol, const struct http_header *headers,
+                            size_t header_count)
 {
     struct exchange *x = CONTAINER_OF(pub, struct exchange, pub);
     struct conn *c = x->conn;

@@ -59,7 +59,8 @@ static int on_header(nghttp2_session *s, const nghttp2_frame *f, const uint8_t *
     struct exchange *x = stream_exchange(s, f->hd.stream_id);
     if (x == NULL || x->headers_done) return 0; /* trailers */
     x->head_bytes += name_len + value_len + 32;
-    if (x->head_bytes > conn_config(c)->max_headers || set_pseudo(x, (const char *)name, (const char *)value, value_len)) return 0;
+    if (x->head_bytes > conn_config(c)->max_headers) return 0;
+    if (set_pseudo(x, (const char *)name, (const char *)value, value_len)) return 0;
     exchange_add_header(x, (const char *)name, name_len);
     exchange_add_value(x);
     exchange_add(x, (const char *)value, value_len);
@@ -152,10 +153,12 @@ static int on_frame(nghttp2_session *s, const nghttp2_frame *f, void *arg)
 
 static nghttp2_nv pair(const char *name, const char *value)
 {
-    return (nghttp2_nv){(uint8_t *)(uintptr_t)name, (uint8_t *)(uintptr_t)value, strlen(name), strlen(value), NGHTTP2_NV_FLAG_NONE};
+    return (nghttp2_nv){(uint8_t *)(uintptr_t)name, (uint8_t *)(uintptr_t)value, strlen(name), strlen(value),
+                        NGHTTP2_NV_FLAG_NONE};
 }
 
-static ssize_t on_read(nghttp2_session *s, int32_t id, uint8_t *p, size_t max, uint32_t *flags, nghttp2_data_source *source, void *arg)
+static ssize_t on_read(nghttp2_session *s, int32_t id, uint8_t *p, size_t max, uint32_t *flags,
+                       nghttp2_data_source *source, void *arg)
 {
     (void)s, (void)id, (void)p, (void)arg;
     struct exchange *x = source->ptr;
@@ -169,7 +172,8 @@ static ssize_t on_read(nghttp2_session *s, int32_t id, uint8_t *p, size_t max, u
     return (ssize_t)n;
 }
 
-static int on_send_data(nghttp2_session *s, nghttp2_frame *f, const uint8_t *head, size_t n, nghttp2_data_source *source, void *arg)
+static int on_send_data(nghttp2_session *s, nghttp2_frame *f, const uint8_t *head, size_t n,
+                        nghttp2_data_source *source, void *arg)
 {
     (void)s, (void)f;
     struct conn *c = arg;
@@ -332,7 +336,8 @@ static void h2_stop(struct conn *c)
     stream_wake(c->stream);
 }
 
-const struct protocol http2 = {.respond = respond, .write = write_body, .end = end, .pending = pending, .stop = h2_stop, .free = h2_free};
+const struct protocol http2 = {.respond = respond, .write = write_body, .end = end,
+                              .pending = pending, .stop = h2_stop, .free = h2_free};
 
 static nghttp2_session *new_session(struct conn *c)
 {

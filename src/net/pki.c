@@ -353,7 +353,8 @@ struct error *pki_cert_parse_der(struct arena *a, const void *der, size_t n, str
     const unsigned char *p = der;
     cleanup_x509 X509 *c = d2i_X509(NULL, &p, (long)n);
     if (c == NULL) return pki_error("certificate");
-    *out = (struct pki_cert){.der = arena_dup(a, der, n), .der_len = n, .sha256 = hex_sha256(a, der, n), .serial = serial_text(a, c)};
+    *out = (struct pki_cert){.der = arena_dup(a, der, n), .der_len = n, .sha256 = hex_sha256(a, der, n),
+                             .serial = serial_text(a, c)};
     TRY(read_names(a, X509_get_subject_name(c), X509_get_ext_d2i(c, NID_subject_alt_name, NULL, NULL), &out->subject));
     const char **issuer = name_values(a, X509_get_issuer_name(c), NID_commonName);
     out->issuer = issuer != NULL && issuer[0] != NULL ? issuer[0] : "";

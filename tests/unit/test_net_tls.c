@@ -86,7 +86,7 @@ static void plain_http_on_a_tls_port_is_told_so(void **state)
     fixture_up(&f, true, (struct http_server_config){.handler = tell_peer});
     cleanup_free char *a = exchange_text(f.port, request);
     assert_string_equal(a, "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n");
-    cleanup_free char *b = exchange_text(f.port, "\x16\x03\x01 garbage that is no handshake");
+    cleanup_free char *b = exchange_text(f.port, "\x17\x09\x09\x01\x01garbage that is no handshake");
     assert_true(strstr(b, "HTTP") == NULL);
     fixture_down(&f);
 }
