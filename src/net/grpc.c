@@ -213,7 +213,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     struct grpc_channel *c = arg;
     if (frame->hd.type != NGHTTP2_GOAWAY) return 0;
     bool waiting = false;
-    for (struct grpc_stream *s = c->calls; s != NULL; s = s->next) waiting |= s->timeout != 0;
+    for (struct grpc_stream *s = c->calls; s != NULL; s = s->next) waiting |= s->opened == NULL; /* a unary call */
     return waiting ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
