@@ -2,7 +2,9 @@
 #include "store/encrypt.h"
 #include "store_fixture.h"
 #include <fcntl.h>
+#include <sched.h>
 #include <sqlite3.h>
+#include <sys/mount.h>
 
 static void everything_survives_closing(void **state) {
     struct fixture *f = *state;
@@ -209,6 +211,31 @@ static void on_a_full_disk_commits_fail_and_later_ones_succeed(void **state) {
     assert_value(f, "a/big2", big);
 }
 
+/* A file system of 2 MB, if we may mount one. */
+static void a_file_system_without_space_is_survived(void **state) {
+    struct fixture *f = *state;
+    store_close(TAKE(f->store));
+    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 || mount("none", f->dir, "tmpfs", 0, "size=2m") != 0) skip();
+    cleanup_free char *filler = xprintf("%s/filler", f->dir);
+    reopen(f);
+    put(f, "a/x", "1");
+    cleanup_fd int fd = open(filler, O_CREAT | O_WRONLY, 0600);
+    char zeros[4096] = {0};
+    while (write(fd, zeros, sizeof(zeros)) > 0) {}
+    uint64_t revision;
+    int refused = 0;
+    struct error *e = NULL;
+    for (int i = 0; i < 50 && !e; i++, refused++) e = try_put(f, "a/x", "2", STORE_ANY, &revision);
+    assert_error(e, "free some space");
+    assert_value(f, "a/x", refused > 1 ? "2" : "1");
+    assert_int_equal(ftruncate(fd, 0), 0);
+    put(f, "a/x", "3");
+    reopen(f);
+    assert_value(f, "a/x", "3");
+    store_close(TAKE(f->store));
+    assert_int_equal(umount2(f->dir, MNT_DETACH), 0);
+}
+
 static void hold_or_fail(uint64_t revision UNUSED, const struct error *error, void *arg) { ++((int *)arg)[error ? 1 : 0]; }
 
 static void everything_committed_upon_a_failed_commit_fails_too(void **state) {
@@ -291,6 +318,7 @@ int main(void) {
         TEST(a_database_of_another_program_is_refused),
         TEST(a_missing_directory_is_named),
         TEST(on_a_full_disk_commits_fail_and_later_ones_succeed),
+        TEST(a_file_system_without_space_is_survived),
         TEST(everything_committed_upon_a_failed_commit_fails_too),
         TEST(encrypted_tables_do_not_show_their_values_on_disk),
         TEST(a_value_moved_to_another_key_is_not_accepted),
