@@ -44,5 +44,5 @@ struct cri_events {
 };
 void cri_watch(struct cri *c, const struct cri_events *events); /* at most once per struct cri; ends with cri_close */
 
-/* The name of an enum value: cri_signal_name(15) is "SIGTERM"; NULL if unknown. */
+/* The name of a value of CRI's enum Signal, whose numbers are not the system's: 23 is "SIGTERM". NULL if unknown. */
 const char *cri_signal_name(int64_t signal);
