@@ -1,0 +1,161 @@
+#include "node/runtime_events.h"
+#include "base/log.h"
+#include "net/grpc.h"
+#include "node/runtime.h"
+
+#define LOG_COMPONENT "node"
+#define RETRY SECONDS(1)
+
+/* containerd.services.events.v1.Events/Subscribe, as far as it matters here. */
+static const struct proto_field any_fields[] = {{"type_url", 1, PROTO_STRING, PROTO_SINGLE}, {"value", 2, PROTO_BYTES, PROTO_SINGLE}};
+static const struct proto_message any = {"Any", any_fields, 2};
+static const struct proto_field envelope_fields[] = {{"namespace", 2, PROTO_STRING, PROTO_SINGLE}, {"topic", 3, PROTO_STRING, PROTO_SINGLE},
+                                                     {"event", 4, PROTO_MESSAGE, PROTO_SINGLE, &any}};
+static const struct proto_message envelope = {"Envelope", envelope_fields, 3};
+static const struct proto_field subscribe_fields[] = {{"filters", 1, PROTO_STRING, PROTO_REPEATED}};
+static const struct proto_message subscribe = {"SubscribeRequest", subscribe_fields, 1};
+static const struct proto_method events_subscribe = {"/containerd.services.events.v1.Events/Subscribe", &subscribe, &envelope};
+/* TaskStart, TaskExit, TaskOOM: the container is field 1; TaskExit has the exec's or container's own id in 2. */
+static const struct proto_field task_fields[] = {{"container_id", 1, PROTO_STRING, PROTO_SINGLE}, {"id", 2, PROTO_STRING, PROTO_SINGLE}};
+static const struct proto_message task = {"TaskEvent", task_fields, 2};
+
+struct runtime_events {
+    struct node *node;
+    pthread_mutex_t lock; /* protects the rest */
+    struct grpc_channel *channel;
+    struct grpc_stream *stream;
+    struct loop_timer *timer; /* loop thread of the channel */
+    bool stopped;
+};
+
+static void sync_all(struct node *n) {
+    LOCK(n);
+    for (struct map_slot *s = map_first(&n->workers); s; s = map_next(&n->workers, s)) {
+        ((struct pod_worker *)s->value)->runtime_changed = true;
+        dispatch_add(n->dispatch, "pod", s->key);
+    }
+    UNLOCK(n);
+    dispatch_add(n->dispatch, "status", "");
+}
+
+static bool has_id(const struct pod_runtime *r, const char *id) {
+    for (size_t i = 0; r && i < r->sandbox_count; i++)
+        if (str_eq(r->sandboxes[i].id, id)) return true;
+    return runtime_container_by_id(r, id) != NULL;
+}
+
+/* Whose container is it? One that was not seen yet belongs to a worker that is about to look anyway. */
+static void on_container(struct node *n, const char *id) {
+    LOCK(n);
+    bool found = false;
+    for (struct map_slot *s = map_first(&n->workers); s && !found; s = map_next(&n->workers, s)) {
+        struct pod_worker *w = s->value;
+        found = has_id(w->runtime, id);
+        if (!found) continue;
+        w->runtime_changed = true;
+        dispatch_add(n->dispatch, "pod", s->key);
+    }
+    for (struct map_slot *s = map_first(&n->workers); s && !found; s = map_next(&n->workers, s)) {
+        struct pod_worker *w = s->value; /* it may have been started and ended within one sync */
+        if (w->state != WORKER_SYNC || w->finished) continue;
+        w->runtime_changed = true;
+        dispatch_add(n->dispatch, "pod", s->key);
+    }
+    UNLOCK(n);
+}
+
+/* ---- GetContainerEvents ---- */
+
+static void on_cri_event(const struct json *event, void *arg) {
+    struct runtime_events *e = arg;
+    const char *uid = json_str(event, "pod_sandbox_status.metadata.uid");
+    cleanup_worker struct pod_worker *w = uid ? worker_find(e->node, uid) : NULL;
+    if (w) worker_sync_soon(w, true);
+    else if (!uid) on_container(e->node, json_str_or(event, "container_id", ""));
+}
+
+static void on_restarted(void *arg) { sync_all(((struct runtime_events *)arg)->node); }
+
+/* ---- containerd's events ---- */
+
+static void open_stream(void *arg);
+
+static void on_opened(void *arg) { sync_all(((struct runtime_events *)arg)->node); }
+
+static void on_envelope(const struct json *m, void *arg) {
+    struct runtime_events *e = arg;
+    cleanup_arena struct arena a = {0};
+    const struct json *value = json_get(m, "event.value"), *t;
+    if (!json_str_is(m, "namespace", "k8s.io") || !value) return;
+    struct error *bad = proto_decode(&a, &task, value->s, value->len, &t);
+    error_free(bad);
+    if (bad) return;
+    const char *container = json_str_or(t, "container_id", ""), *id = json_str_or(t, "id", container);
+    bool exit_of_exec = json_str_is(m, "topic", "/tasks/exit") && !str_eq(container, id);
+    if (!exit_of_exec) on_container(e->node, container);
+}
+
+static void on_closed(const struct error *why, void *arg) {
+    struct runtime_events *e = arg;
+    pthread_mutex_lock(&e->lock);
+    if (!e->stopped) {
+        log_debug("the runtime's events ended: %s", why ? why->message : "end of stream");
+        grpc_stream_close(e->stream);
+        e->stream = NULL;
+        e->timer = loop_timer_start(grpc_loop(e->channel), RETRY, open_stream, e);
+    }
+    pthread_mutex_unlock(&e->lock);
+}
+
+static void open_stream(void *arg) {
+    struct runtime_events *e = arg;
+    static const struct grpc_stream_callbacks callbacks = {.opened = on_opened, .message = on_envelope, .closed = on_closed};
+    cleanup_arena struct arena a = {0};
+    const struct json *request = json_make(&a, "{'filters':['topic==\"/tasks/exit\"','topic==\"/tasks/oom\"']}");
+    pthread_mutex_lock(&e->lock);
+    e->timer = NULL;
+    if (!e->stopped) e->stream = grpc_stream_start(e->channel, &events_subscribe, request, false, &callbacks, e);
+    pthread_mutex_unlock(&e->lock);
+}
+
+static void on_unsupported(void *arg) {
+    struct runtime_events *e = arg;
+    const char *endpoint = e->node->config.runtime_endpoint;
+    struct net_target t = {.unix_path = str_starts(endpoint, "unix://") ? endpoint + 7 : endpoint};
+    log_info("the runtime has no GetContainerEvents: using containerd's events");
+    pthread_mutex_lock(&e->lock);
+    e->channel = grpc_open(&t);
+    pthread_mutex_unlock(&e->lock);
+    loop_post(grpc_loop(e->channel), open_stream, e);
+}
+
+struct runtime_events *runtime_events_start(struct node *n) {
+    struct runtime_events *e = xcalloc(1, sizeof(*e));
+    e->node = n;
+    pthread_mutex_init(&e->lock, NULL);
+    struct cri_events callbacks = {on_cri_event, on_restarted, on_unsupported, e};
+    cri_watch(n->cri, &callbacks);
+    return e;
+}
+
+static void cancel_timer(void *arg) {
+    struct runtime_events *e = arg;
+    pthread_mutex_lock(&e->lock);
+    if (e->timer) loop_timer_cancel(e->timer);
+    e->timer = NULL;
+    pthread_mutex_unlock(&e->lock);
+}
+
+/* Called before cri_close, so that nothing comes from the CRI stream while this goes on; freed with the channel gone. */
+void runtime_events_stop(struct runtime_events *e) {
+    pthread_mutex_lock(&e->lock);
+    e->stopped = true;
+    struct grpc_stream *s = e->stream;
+    e->stream = NULL;
+    pthread_mutex_unlock(&e->lock);
+    if (!e->channel) return;
+    if (s) grpc_stream_close(s);
+    loop_post(grpc_loop(e->channel), cancel_timer, e);
+    grpc_close(e->channel);
+    e->channel = NULL;
+}
