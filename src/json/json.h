@@ -58,11 +58,19 @@ bool json_equal(const struct json *a, const struct json *b); /* order of members
 bool json_semantic_equal(const struct json *a, const struct json *b);
 
 #define JSON_EACH(item, array) \
-    for (const struct json *item = json_items_(array), *item##_end_ = item + json_len_(array, JSON_ARRAY); item != item##_end_; item++)
+    for (const struct json *item = json_items_(array), *item##_end_ = json_items_end_(array); item != item##_end_; item++)
 #define JSON_EACH_MEMBER(m, object) \
-    for (const struct json_member *m = json_members_(object), *m##_end_ = m + json_len_(object, JSON_OBJECT); m != m##_end_; m++)
+    for (const struct json_member *m = json_members_(object), *m##_end_ = json_members_end_(object); m != m##_end_; m++)
 static inline const struct json *json_items_(const struct json *v) { return v && v->type == JSON_ARRAY ? v->items : NULL; }
 static inline const struct json_member *json_members_(const struct json *v) { return v && v->type == JSON_OBJECT ? v->members : NULL; }
+static inline const struct json *json_items_end_(const struct json *v) {
+    const struct json *p = json_items_(v);
+    return p ? p + v->len : NULL;
+}
+static inline const struct json_member *json_members_end_(const struct json *v) {
+    const struct json_member *p = json_members_(v);
+    return p ? p + v->len : NULL;
+}
 static inline size_t json_len_(const struct json *v, enum json_type t) { return v && v->type == t ? v->len : 0; }
 
 /* ---- making ---- */

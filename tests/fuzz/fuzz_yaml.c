@@ -1,0 +1,19 @@
+/* What is read is written, and that text reads as an equal value, except for a key "<<", which go-yaml does not quote. */
+#include "json/json.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    cleanup_arena struct arena a = {0};
+    cleanup_buf struct buf out = {0};
+    struct json_array twice = {.arena = &a};
+    const struct json *v, *w, *all;
+    const struct json_limits limits = {.max_depth = 100, .max_elements = 20000};
+    cleanup_error struct error *e = yaml_parse(&a, (const char *)data, size, &limits, &twice, &v);
+    cleanup_error struct error *f = yaml_parse_all(&a, (const char *)data, size, &limits, &all);
+    if (e != NULL || f != NULL) return 0;
+    yaml_encode(&out, v);
+    if (strstr(out.data, "<<") != NULL) return 0;
+    cleanup_error struct error *g = yaml_parse(&a, out.data, out.len, NULL, NULL, &w);
+    if (g != NULL || !json_equal(v, w)) abort();
+    return 0;
+}
