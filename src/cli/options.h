@@ -17,7 +17,7 @@ struct server_options {
     const char *token_auth_file, *issuer;
     const char *const *audiences, *const *authorization_mode, *const *feature_gates;
     const char *const *enable_admission, *const *disable_admission;
-    bool anonymous_auth;
+    bool anonymous_auth, default_storage_class, metrics_api;
     const char *service_cidr, *cluster_cidr, *cluster_dns, *cluster_domain, *node_ports;
     const char *const *controllers;
     const char *storage_backend;

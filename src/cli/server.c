@@ -161,10 +161,17 @@ static struct error *start_controllers(struct server *s) {
     return NULL;
 }
 
+static void add_scheduler_metrics(struct buf *out, void *arg) {
+    const struct server *s = arg;
+    if (s->scheduler != NULL) scheduler_metrics(s->scheduler, out);
+}
+
 static struct error *start_scheduler(struct server *s) {
     s->clients[1] = client_local_new(s->api, NULL, "kube-scheduler", "system:kube-scheduler", NULL);
     struct scheduler_config c = {.client = s->clients[1], .cache = s->cache, .clock = &clock_real};
-    return scheduler_start(&c, &s->scheduler);
+    TRY(scheduler_start(&c, &s->scheduler));
+    apiserver_add_metrics(s->api, add_scheduler_metrics, s);
+    return NULL;
 }
 
 static struct error *start_node(struct server *s) {
@@ -189,6 +196,7 @@ static bool wants_scheduler(const struct server *s) { return s->o.agent || str_i
 static struct error *make_defaults(struct server *s) {
     if (!wants_scheduler(s)) return NULL; /* a bare API server, as harnesses start it */
     const struct defaults_config c = {.client = s->clients[0], .dns_address = s->o.cluster_dns, .token_path = s->layout.token, .ca_pem = s->ca_pem,
+                                      .storage_class = s->o.default_storage_class,
                                       .server = arena_printf(&s->arena, "https://%s:%lld", s->o.advertise_address, (long long)s->o.secure_port)};
     return defaults_ensure(&c);
 }
@@ -311,6 +319,8 @@ static const struct flag flags[] = {
     {"enable-admission-plugins", FLAG_LIST, O(enable_admission), NULL, "NAME,…", "admission plug-ins beyond the default ones"},
     {"disable-admission-plugins", FLAG_LIST, O(disable_admission), NULL, "NAME,…", "default admission plug-ins to leave out"},
     {"feature-gates", FLAG_LIST, O(feature_gates), NULL, "NAME=BOOL,…", "feature gates"},
+    {"default-storage-class", FLAG_BOOL, O(default_storage_class), "true", NULL, "make a default StorageClass for volumes on the node's disk"},
+    {"metrics-api", FLAG_BOOL, O(metrics_api), "true", NULL, "serve metrics.k8s.io (kubectl top, autoscaling)"},
     {"storage-backend", FLAG_STRING, O(storage_backend), "sqlite", "NAME", "sqlite or memory"},
     {"event-loops", FLAG_INT, O(loops), "0", "N", "threads that serve connections; 0: one per core"},
     {"Controllers", FLAG_SECTION, 0, NULL, NULL, NULL},
