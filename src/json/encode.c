@@ -92,16 +92,14 @@ static void encode_special(struct buf *out, const char **p) {
     } else buf_addc(out, (char)c);
 }
 
-static void encode_string(struct buf *out, const char *s, size_t n) {
-    const char *end = s + n, *plain = s;
-    buf_reserve(out, n + 2);
-    buf_addc(out, '"');
+/* The rest of a string, from its first suspicious byte on. */
+static void encode_rest(struct buf *out, const char *s, const char *end) {
+    const char *plain = s;
     while (s < end) {
-        uint64_t w = 0, stop;
+        uint64_t w = 0;
         size_t have = MIN((size_t)(end - s), (size_t)8);
-        if (have == 8) memcpy(&w, s, 8);
-        else memcpy(&w, s, have);
-        stop = suspicious(w);
+        memcpy(&w, s, have);
+        uint64_t stop = suspicious(w);
         size_t clean = stop ? (size_t)__builtin_ctzll(stop) >> 3 : 8;
         s += MIN(clean, have);
         if (clean >= have) continue;
@@ -113,6 +111,40 @@ static void encode_string(struct buf *out, const char *s, size_t n) {
     buf_addc(out, '"');
 }
 
+/* Copies word by word while nothing needs an escape, which is nearly always to the end. */
+static void encode_string(struct buf *out, const char *s, size_t n) {
+    const char *end = s + n;
+    uint64_t w = 0;
+    if (out->max) { /* no room to write whole words */
+        buf_addc(out, '"');
+        encode_rest(out, s, end);
+        return;
+    }
+    buf_reserve(out, n + 10);
+    char *to = out->data + out->len;
+    *to++ = '"';
+    for (; end - s >= 8; s += 8, to += 8) {
+        memcpy(&w, s, 8);
+        if (suspicious(w) != 0) break;
+        memcpy(to, &w, 8);
+    }
+    size_t left = (size_t)(end - s);
+    bool last = left < 8;
+    if (last) {
+        w = UINT64_C(0x2020202020202020);
+        memcpy(&w, s, left);
+        last = suspicious(w) == 0;
+    }
+    if (last) {
+        memcpy(to, &w, 8);
+        to += left;
+        *to++ = '"';
+    }
+    *to = '\0';
+    out->len = (size_t)(to - out->data);
+    if (!last) encode_rest(out, s, end);
+}
+
 /* ---- values ---- */
 
 struct writer {
@@ -120,6 +152,15 @@ struct writer {
     const char *indent; /* NULL: compact */
     int depth;
 };
+
+static inline void put(struct buf *out, char c) {
+    if (out->len + 1 >= out->cap || out->max) {
+        buf_addc(out, c);
+        return;
+    }
+    out->data[out->len++] = c;
+    out->data[out->len] = '\0';
+}
 
 static void new_line(struct writer *w) {
     if (w->indent == NULL) return;
@@ -131,20 +172,21 @@ static void encode(struct writer *w, const struct json *v);
 
 static void encode_elements(struct writer *w, const struct json *v) {
     bool object = v->type == JSON_OBJECT;
-    buf_addc(w->out, object ? '{' : '[');
+    put(w->out, object ? '{' : '[');
     w->depth++;
     for (uint32_t i = 0; i < v->len; i++) {
-        if (i > 0) buf_addc(w->out, ',');
+        if (i > 0) put(w->out, ',');
         new_line(w);
         if (object) {
             encode_string(w->out, v->members[i].key, v->members[i].key_len);
-            buf_add(w->out, ": ", w->indent ? 2 : 1);
+            put(w->out, ':');
+            if (w->indent != NULL) put(w->out, ' ');
         }
         encode(w, object ? &v->members[i].value : &v->items[i]);
     }
     w->depth--;
     if (v->len > 0) new_line(w);
-    buf_addc(w->out, object ? '}' : ']');
+    put(w->out, object ? '}' : ']');
 }
 
 static void encode(struct writer *w, const struct json *v) {
