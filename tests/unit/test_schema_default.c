@@ -62,7 +62,8 @@ static void every_row_of_the_golden_file_holds(void **state)
     cleanup_arena struct arena a = {0};
     cleanup_buf struct buf text = {0};
     assert_null(file_read(arena_printf(&a, "%s/tests/golden/schema_defaults.json", getenv("SOURCE_DIR")), 1 << 20, &text));
-    JSON_EACH(row, parse(&a, text.data, text.len)) {
+    const struct json *rows = parse(&a, text.data, text.len);
+    JSON_EACH(row, rows) {
         cleanup_arena struct arena r = {0};
         const struct type *t = type_find(json_str(row, "type"));
         struct shape s = {!json_str_is(row, "shape", "empty"), json_str_is(row, "shape", "full")};
