@@ -50,7 +50,7 @@ static int64_t query(const char *path, const char *sql) {
 
 static void compaction_drops_superseded_values_and_deletions(void **state) {
     struct fixture *f = *state;
-    for (int i = 0; i < 2500; i++) put(f, "a/x", "v");
+    for (int i = 0; i < 1100; i++) put(f, "a/x", "v");
     put(f, "a/y", "1");
     uint64_t last = put(f, "a/y", NULL);
     clock_virtual_set(&f->clock, f->clock.now + SECONDS(10));
