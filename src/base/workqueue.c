@@ -26,7 +26,8 @@ struct workqueue {
     struct map items;
     struct item *first, **last;
     struct item **heap; /* heap[1] is due first */
-    size_t heap_len, heap_cap, depth;
+    size_t heap_len, heap_cap;
+    _Atomic size_t depth; /* of the list; read without the lock */
     unsigned started, idle, running;
     bool timer, closing;
     pthread_t *threads;
@@ -258,9 +259,7 @@ void workqueue_forget(struct workqueue *q, const char *key) {
     pthread_mutex_unlock(&q->lock);
 }
 
-size_t workqueue_depth(const struct workqueue *q) {
-    return __atomic_load_n(&q->depth, __ATOMIC_RELAXED);
-}
+size_t workqueue_depth(const struct workqueue *q) { return q->depth; }
 
 bool workqueue_run_one(struct workqueue *q) {
     pthread_mutex_lock(&q->lock);
