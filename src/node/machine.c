@@ -21,6 +21,7 @@ static int64_t meminfo(const char *key) {
 }
 
 int64_t machine_memory_total(void) { return meminfo("MemTotal:"); }
+int64_t machine_swap_total(void) { return meminfo("SwapTotal:"); }
 int64_t machine_memory_available(void) { return meminfo("MemAvailable:"); }
 
 bool machine_fs(const char *path, struct machine_fs *out) {

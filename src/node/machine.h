@@ -4,6 +4,7 @@
 
 int machine_cpus(void);
 int64_t machine_memory_total(void);
+int64_t machine_swap_total(void);
 int64_t machine_memory_available(void);
 struct machine_fs {
     int64_t capacity, available, inodes, inodes_free;

@@ -66,12 +66,14 @@ static const struct json *capacity(struct node *n, struct arena *a, bool allocat
 }
 
 static const struct json *node_info(struct node *n, struct arena *a) {
+    int64_t swap = machine_swap_total();
     LOCK(n);
     const char *runtime = n->runtime_version ? arena_strdup(a, n->runtime_version) : "containerd://Unknown";
     UNLOCK(n);
     return json_make(a, "{'machineID':%s,'systemUUID':%s,'bootID':%s,'kernelVersion':%s,'osImage':%s,'containerRuntimeVersion':%s,"
-                        "'kubeletVersion':'" VERSION "','kubeProxyVersion':'','operatingSystem':'linux','architecture':%s,'swap':{'capacity':0}}",
-                     machine_id(a), machine_uuid(a), machine_boot_id(a), machine_kernel(a), machine_os_image(a), runtime, machine_arch());
+                        "'kubeletVersion':'" VERSION "','kubeProxyVersion':'','operatingSystem':'linux','architecture':%s,'swap':%v}",
+                     machine_id(a), machine_uuid(a), machine_boot_id(a), machine_kernel(a), machine_os_image(a), runtime, machine_arch(),
+                     swap ? json_make(a, "{'capacity':%ld}", swap) : NULL);
 }
 
 /* Extended resources that others put there stay. */
