@@ -16,7 +16,8 @@
 
 /* ---- views ---- */
 
-static void index_key(char out[INDEX_KEY_MAX], const char *value, const char *key) { snprintf(out, INDEX_KEY_MAX, "%s\x01%s", value, key); }
+static void index_key(char out[INDEX_KEY_MAX], const char *value, const char *key) { snprintf(out, INDEX_KEY_MAX, "%s\x01%s",
+        value, key); }
 
 static struct tree_node *tree_change(struct tree_node *root, const char *key, struct doc *d) {
     if (!d) return tree_remove(root, key);
@@ -29,7 +30,8 @@ static struct tree_node *tree_change(struct tree_node *root, const char *key, st
 static const char *owner_uid(const struct doc *d) { return d ? json_str(controller_of(d->root), "uid") : NULL; }
 static const char *node_name(const struct doc *d) { return d ? json_str(d->root, "spec.nodeName") : NULL; }
 
-static void index_change(struct tree_node **root, const char *(*value)(const struct doc *), const char *key, struct doc *before, struct doc *after) {
+static void index_change(struct tree_node **root, const char *(*value)(const struct doc *), const char *key, struct doc *before,
+                         struct doc *after) {
     char full[INDEX_KEY_MAX];
     const char *old = value(before), *new = value(after);
     if (old && (!new || strcmp(old, new) != 0)) {
@@ -239,7 +241,8 @@ static void feed_pump(struct entry *e) {
         feed_tell(e, event.key, event.type == STORE_DELETED ? NULL : event.doc);
     if (e->subscriptions && (lost || !e->feed_watch)) {
         feed_restart(e);
-        while (e->feed_watch && store_watch_next(e->feed_watch, &event, &lost)) feed_tell(e, event.key, event.type == STORE_DELETED ? NULL : event.doc);
+        while (e->feed_watch && store_watch_next(e->feed_watch, &event, &lost)) feed_tell(e, event.key,
+                event.type == STORE_DELETED ? NULL : event.doc);
         if (lost) feed_wake(e);
     }
     pthread_mutex_unlock(&e->dispatch_lock);

@@ -142,7 +142,8 @@ static struct error *watch_until_it_ends(struct entry *e) {
     struct client_watch *w;
     struct change *changes;
     f->ended = f->expired = false;
-    TRY(client_watch_start(e->cache->client, e->resource, NULL, e->fields, f->revision, &(struct client_watcher){on_event, on_closed, e}, &w));
+    TRY(client_watch_start(e->cache->client, e->resource, NULL, e->fields, f->revision, &(struct client_watcher){on_event,
+            on_closed, e}, &w));
     while (await(f, &changes)) {
         apply_changes(e, changes);
         f->pause = 0;

@@ -7,12 +7,14 @@ struct error *client_get(struct client *c, const struct resource *r, const char 
     return c->ops->get(c, r, ns, name, out);
 }
 
-struct error *client_list(struct client *c, const struct resource *r, const char *ns, const char *labels, const char *fields, struct doc_list *out,
+struct error *client_list(struct client *c, const struct resource *r, const char *ns, const char *labels, const char *fields,
+                          struct doc_list *out,
                           uint64_t *revision) {
     return c->ops->list(c, r, ns, labels, fields, out, revision);
 }
 
-struct error *client_create(struct client *c, const struct resource *r, const char *ns, const struct json *object, struct doc **out) {
+struct error *client_create(struct client *c, const struct resource *r, const char *ns, const struct json *object,
+                            struct doc **out) {
     return c->ops->create(c, r, ns, NULL, NULL, object, out);
 }
 
@@ -26,12 +28,14 @@ struct error *client_update(struct client *c, const struct resource *r, const ch
     return c->ops->update(c, r, ns, name, sub, object, out);
 }
 
-struct error *client_patch(struct client *c, const struct resource *r, const char *ns, const char *name, const char *sub, enum patch_type type,
+struct error *client_patch(struct client *c, const struct resource *r, const char *ns, const char *name, const char *sub,
+                           enum patch_type type,
                            const struct json *patch, struct doc **out) {
     return c->ops->patch(c, r, ns, name, sub, type, patch, out);
 }
 
-struct error *client_delete(struct client *c, const struct resource *r, const char *ns, const char *name, const struct delete_options *o) {
+struct error *client_delete(struct client *c, const struct resource *r, const char *ns, const char *name,
+                            const struct delete_options *o) {
     return c->ops->remove(c, r, ns, name, o);
 }
 
@@ -73,7 +77,8 @@ const struct json *delete_options_json(struct arena *a, const struct delete_opti
     const struct json *pre = NULL;
     if (o->uid) pre = json_with(a, pre, "uid", json_string(a, o->uid));
     if (o->revision) pre = json_with(a, pre, "resourceVersion", json_strf(a, "%llu", (unsigned long long)o->revision));
-    return json_make(a, "{'apiVersion':'v1','kind':'DeleteOptions','gracePeriodSeconds':%v,'preconditions':%v,'propagationPolicy':%s}",
+    return json_make(a,
+            "{'apiVersion':'v1','kind':'DeleteOptions','gracePeriodSeconds':%v,'preconditions':%v,'propagationPolicy':%s}",
                      o->grace_period >= 0 ? json_integer(a, o->grace_period) : NULL, pre, o->propagation);
 }
 

@@ -67,8 +67,10 @@ static void *remember(struct map *m, const char *key, size_t size, void (*drop)(
 }
 
 static const struct json *reference(struct arena *a, const struct json *o, const char *field_path) {
-    return json_make(a, "{'kind':%s,'namespace':%s,'name':%s,'uid':%s,'apiVersion':%s,'resourceVersion':%s,'fieldPath':%s}", json_str(o, "kind"),
-                     json_str(o, "metadata.namespace"), json_str(o, "metadata.name"), json_str(o, "metadata.uid"), json_str(o, "apiVersion"),
+    return json_make(a, "{'kind':%s,'namespace':%s,'name':%s,'uid':%s,'apiVersion':%s,'resourceVersion':%s,'fieldPath':%s}",
+                     json_str(o, "kind"),
+                     json_str(o, "metadata.namespace"), json_str(o, "metadata.name"), json_str(o, "metadata.uid"),
+                         json_str(o, "apiVersion"),
                      json_str(o, "metadata.resourceVersion"), field_path);
 }
 
@@ -76,7 +78,8 @@ static const struct json *reference(struct arena *a, const struct json *o, const
 
 /* Parts of the keys, all of which begin with who and what. */
 static const char *object_key(struct arena *a, const struct json *o) {
-    return arena_printf(a, "%s|%s|%s|%s|%s", json_str_or(o, "kind", ""), json_str_or(o, "namespace", ""), json_str_or(o, "name", ""),
+    return arena_printf(a, "%s|%s|%s|%s|%s", json_str_or(o, "kind", ""), json_str_or(o, "namespace", ""), json_str_or(o, "name",
+            ""),
                         json_str_or(o, "uid", ""), json_str_or(o, "apiVersion", ""));
 }
 
@@ -134,7 +137,8 @@ static struct error *create(struct record *r, const char *name, const char *mess
         "{'apiVersion':'v1','kind':'Event','metadata':{'name':%s,'namespace':%s},'involvedObject':%v,'reason':%s,'message':%s,"
         "'source':{'component':%s,'host':%s},'firstTimestamp':%v,'lastTimestamp':%v,'count':%ld,'type':%s,'eventTime':%v,"
         "'reportingComponent':%s,'reportingInstance':%s}",
-        name, r->ns, r->object, r->reason, message, rec->component, rec->host, time_json(a, first, false), time_json(a, r->time, false), count, r->type,
+        name, r->ns, r->object, r->reason, message, rec->component, rec->host, time_json(a, first, false), time_json(a, r->time,
+                false), count, r->type,
         &json_null, rec->component, rec->host ? rec->host : "");
     return client_create(rec->client, &resource_events, r->ns, event, NULL);
 }
@@ -150,7 +154,8 @@ static struct error *send_counted(struct record *r) {
     c->count++;
     if (is_spam(r)) return NULL;
     if (c->count == 1) return create(r, c->name, message, c->first, 1);
-    const struct json *patch = json_make(a, "{'count':%ld,'lastTimestamp':%v,'message':%s}", c->count, time_json(a, r->time, false), message);
+    const struct json *patch = json_make(a, "{'count':%ld,'lastTimestamp':%v,'message':%s}", c->count, time_json(a, r->time,
+            false), message);
     struct error *e = client_patch(r->recorder->client, &resource_events, r->ns, c->name, NULL, PATCH_STRATEGIC, patch, NULL);
     if (!error_is(e, "NotFound")) return e;
     error_free(e); /* expired meanwhile */
@@ -167,14 +172,16 @@ static struct error *create_action(struct record *r, const char *name) {
         a,
         "{'apiVersion':'v1','kind':'Event','metadata':{'name':%s,'namespace':%s},'involvedObject':%v,'related':%v,'reason':%s,'message':%s,"
         "'source':{},'firstTimestamp':%v,'lastTimestamp':%v,'type':%s,'eventTime':%v,'action':%s,'reportingComponent':%s,'reportingInstance':%s}",
-        name, r->ns, r->object, r->related, r->reason, r->message, &json_null, &json_null, r->type, time_json(a, r->time, true), r->action, rec->component,
+        name, r->ns, r->object, r->related, r->reason, r->message, &json_null, &json_null, r->type, time_json(a, r->time, true),
+            r->action, rec->component,
         instance);
     return client_create(rec->client, &resource_events, r->ns, event, NULL);
 }
 
 static struct error *send_action(struct record *r) {
     struct arena *a = &r->arena;
-    const char *key = arena_printf(a, "%s|%s|%s|%s|%s", json_text(a, r->object), r->type, r->reason, r->action, r->related ? json_text(a, r->related) : "");
+    const char *key = arena_printf(a, "%s|%s|%s|%s|%s", json_text(a, r->object), r->type, r->reason, r->action, r->related
+                                   ? json_text(a, r->related) : "");
     struct series *s = remember(&r->recorder->series, key, sizeof(*s), series_free);
     if (s->name && r->time - s->last > SERIES_WINDOW) {
         free(s->name);
@@ -188,7 +195,8 @@ static struct error *send_action(struct record *r) {
     }
     if (s->count > 2 && r->time - s->patched < SERIES_REFRESH) return NULL;
     s->patched = r->time;
-    const struct json *patch = json_make(a, "{'series':{'count':%ld,'lastObservedTime':%v}}", s->count, time_json(a, r->time, true));
+    const struct json *patch = json_make(a, "{'series':{'count':%ld,'lastObservedTime':%v}}", s->count, time_json(a, r->time,
+            true));
     struct error *e = client_patch(r->recorder->client, &resource_events, r->ns, s->name, NULL, PATCH_STRATEGIC, patch, NULL);
     if (!error_is(e, "NotFound")) return e;
     error_free(e);
@@ -209,7 +217,8 @@ static void send(void *arg) {
     arena_free(&arena);
 }
 
-static void record(struct recorder *rec, const struct json *object, const struct json *related, const char *field_path, const char *type,
+static void record(struct recorder *rec, const struct json *object, const struct json *related, const char *field_path,
+                   const char *type,
                    const char *reason, const char *action, const char *fmt, va_list args) {
     struct arena a = {0};
     struct record *r = ARENA_NEW(&a, struct record);
@@ -235,7 +244,8 @@ void recorder_event(struct recorder *r, const struct json *object, const char *t
     va_end(args);
 }
 
-void recorder_event_field(struct recorder *r, const struct json *object, const char *field_path, const char *type, const char *reason,
+void recorder_event_field(struct recorder *r, const struct json *object, const char *field_path, const char *type,
+                          const char *reason,
                           const char *fmt, ...) {
     va_list args;
     va_start(args, fmt);
@@ -243,7 +253,8 @@ void recorder_event_field(struct recorder *r, const struct json *object, const c
     va_end(args);
 }
 
-void recorder_action(struct recorder *r, const struct json *object, const struct json *related, const char *type, const char *reason,
+void recorder_action(struct recorder *r, const struct json *object, const struct json *related, const char *type,
+                     const char *reason,
                      const char *action, const char *fmt, ...) {
     va_list args;
     va_start(args, fmt);

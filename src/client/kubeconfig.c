@@ -18,7 +18,8 @@ static const struct json *named(const struct json *config, const char *list, con
 }
 
 /* A string given as base64 in NAME-data, or as a file in NAME; data wins, as in client-go. */
-static struct error *inline_or_file(struct arena *a, const struct json *from, const char *name, const char *dir, const char **out) {
+static struct error *inline_or_file(struct arena *a, const struct json *from, const char *name, const char *dir,
+                                    const char **out) {
     const char *data = json_str(json_member(from, arena_printf(a, "%s-data", name)), NULL);
     const char *file = json_str(json_member(from, name), NULL);
     char *bytes;
@@ -53,7 +54,8 @@ static struct error *read_cluster(struct kubeconfig *k, const struct json *clust
 static struct error *read_user(struct kubeconfig *k, const struct json *user, const char *dir) {
     struct arena *a = &k->arena;
     if (json_member(user, "exec") || json_member(user, "auth-provider"))
-        return error_new("user \"%s\" signs in by an external program, which is not supported here: use a certificate or token", k->user);
+        return error_new("user \"%s\" signs in by an external program, which is not supported here: use a certificate or token",
+                         k->user);
     k->token = member(a, user, "token");
     const char *file = member(a, user, "tokenFile");
     if (file) k->token_file = file[0] == '/' ? file : arena_printf(a, "%s/%s", dir, file);

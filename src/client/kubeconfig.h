@@ -19,6 +19,7 @@ struct kubeconfig {
 MUST_CHECK struct error *kubeconfig_load(const char *path, const char *context, struct kubeconfig *out);
 /* From a parsed document; relative file names are taken from `dir`. */
 struct json;
-MUST_CHECK struct error *kubeconfig_parse(const struct json *config, const char *dir, const char *context, struct kubeconfig *out);
+MUST_CHECK struct error *kubeconfig_parse(const struct json *config, const char *dir, const char *context,
+                                          struct kubeconfig *out);
 void kubeconfig_free(struct kubeconfig *k);
 #define cleanup_kubeconfig CLEANUP(kubeconfig_free)

@@ -11,10 +11,12 @@ struct local_client {
 
 static struct local_client *local(struct client *c) { return CONTAINER_OF(c, struct local_client, base); }
 
-static struct apiserver_call make_call(struct client *c, const char *verb, const struct resource *r, const char *ns, const char *name, const char *sub,
+static struct apiserver_call make_call(struct client *c, const char *verb, const struct resource *r, const char *ns,
+                                       const char *name, const char *sub,
                                        const struct json *body) {
     struct local_client *l = local(c);
-    return (struct apiserver_call){.user = l->user, .groups = (const char *const *)l->groups, .user_agent = l->user_agent, .verb = verb,
+    return (struct apiserver_call){.user = l->user, .groups = (const char *const *)l->groups, .user_agent = l->user_agent,
+                                   .verb = verb,
                                    .resource = r, .subresource = sub, .ns = ns, .name = name, .body = body};
 }
 
@@ -32,7 +34,8 @@ static struct error *get(struct client *c, const struct resource *r, const char 
     return run(c, &call, out);
 }
 
-static struct error *list(struct client *c, const struct resource *r, const char *ns, const char *labels, const char *fields, struct doc_list *out,
+static struct error *list(struct client *c, const struct resource *r, const char *ns, const char *labels, const char *fields,
+                          struct doc_list *out,
                           uint64_t *revision) {
     struct apiserver_call call = make_call(c, "list", r, ns, NULL, NULL, NULL);
     struct request_options options = {.label_selector = labels, .field_selector = fields};
@@ -44,26 +47,30 @@ static struct error *list(struct client *c, const struct resource *r, const char
     return NULL;
 }
 
-static struct error *create(struct client *c, const struct resource *r, const char *ns, const char *name, const char *sub, const struct json *object,
+static struct error *create(struct client *c, const struct resource *r, const char *ns, const char *name, const char *sub,
+                            const struct json *object,
                             struct doc **out) {
     struct apiserver_call call = make_call(c, "create", r, ns, name, sub, object);
     return run(c, &call, out);
 }
 
-static struct error *update(struct client *c, const struct resource *r, const char *ns, const char *name, const char *sub, const struct json *object,
+static struct error *update(struct client *c, const struct resource *r, const char *ns, const char *name, const char *sub,
+                            const struct json *object,
                             struct doc **out) {
     struct apiserver_call call = make_call(c, "update", r, ns, name, sub, object);
     return run(c, &call, out);
 }
 
-static struct error *patch(struct client *c, const struct resource *r, const char *ns, const char *name, const char *sub, enum patch_type type,
+static struct error *patch(struct client *c, const struct resource *r, const char *ns, const char *name, const char *sub,
+                           enum patch_type type,
                            const struct json *body, struct doc **out) {
     struct apiserver_call call = make_call(c, "patch", r, ns, name, sub, body);
     call.patch_type = patch_content_type(type);
     return run(c, &call, out);
 }
 
-static struct error *remove_object(struct client *c, const struct resource *r, const char *ns, const char *name, const struct delete_options *o) {
+static struct error *remove_object(struct client *c, const struct resource *r, const char *ns, const char *name,
+                                   const struct delete_options *o) {
     cleanup_arena struct arena a = {0};
     struct apiserver_call call = make_call(c, "delete", r, ns, name, NULL, delete_options_json(&a, o));
     return run(c, &call, NULL);
@@ -83,7 +90,8 @@ struct client_watch {
 
 /* Passes on what there is; false at the end. */
 static bool deliver(struct client_watch *w) {
-    static const enum watch_type types[] = {[STORE_ADDED] = WATCH_ADDED, [STORE_MODIFIED] = WATCH_MODIFIED, [STORE_DELETED] = WATCH_DELETED};
+    static const enum watch_type types[] = {[STORE_ADDED] = WATCH_ADDED, [STORE_MODIFIED] = WATCH_MODIFIED,
+                                            [STORE_DELETED] = WATCH_DELETED};
     struct store_event event;
     bool lost;
     while (apiserver_watch_next(w->source, &event, &lost)) w->watcher.event(types[event.type], event.doc, w->watcher.arg);
@@ -167,7 +175,8 @@ static void each_resource(struct client *c, void (*fn)(const struct resource *, 
     apiserver_each_resource(local(c)->server, fn, arg);
 }
 
-static const struct client_ops local_ops = {get, list, create, update, patch, remove_object, watch, watch_close, each_resource, local_free};
+static const struct client_ops local_ops = {get, list, create, update, patch, remove_object, watch, watch_close, each_resource,
+                                            local_free};
 
 struct client *client_local_new(struct apiserver *s, const struct clock *clock, const char *user_agent, const char *user,
                                 const char *const *groups) {

@@ -57,7 +57,8 @@ static const char *api_version(struct arena *a, const struct resource *r) {
 }
 
 const struct json *owner_reference(struct arena *a, const struct resource *r, const struct doc *owner) {
-    return json_make(a, "{'apiVersion':%s,'kind':%s,'name':%s,'uid':%s,'controller':%b,'blockOwnerDeletion':%b}", api_version(a, r), r->kind,
+    return json_make(a, "{'apiVersion':%s,'kind':%s,'name':%s,'uid':%s,'controller':%b,'blockOwnerDeletion':%b}", api_version(a,
+            r), r->kind,
                      doc_name(owner), doc_uid(owner), true, true);
 }
 
@@ -91,7 +92,8 @@ static struct error *unless_gone(struct error *e) {
 }
 
 static struct error *release(struct arena *a, const struct claim *c, struct doc *d) {
-    const struct json *patch = json_make(a, "{'metadata':{'uid':%s,'ownerReferences':[{'$patch':'delete','uid':%s}],'$deleteFromPrimitiveList/finalizers':%v}}",
+    const struct json *patch = json_make(a,
+            "{'metadata':{'uid':%s,'ownerReferences':[{'$patch':'delete','uid':%s}],'$deleteFromPrimitiveList/finalizers':%v}}",
                                          doc_uid(d), doc_uid(c->owner), finalizers_of(a, c));
     return unless_gone(client_patch(c->client, c->resource, doc_namespace(d), doc_name(d), NULL, PATCH_STRATEGIC, patch, NULL));
 }
@@ -102,10 +104,12 @@ static struct error *can_adopt(const struct claim *c, bool *checked) {
     cleanup_doc struct doc *fresh = NULL;
     TRY(client_get(c->client, c->owner_resource, doc_namespace(c->owner), doc_name(c->owner), &fresh));
     if (!str_eq(doc_uid(fresh), doc_uid(c->owner)))
-        return error_new("original %s %s/%s is gone: got uid %s, wanted %s", c->owner_resource->kind, doc_namespace(c->owner), doc_name(c->owner),
+        return error_new("original %s %s/%s is gone: got uid %s, wanted %s", c->owner_resource->kind, doc_namespace(c->owner),
+                         doc_name(c->owner),
                          doc_uid(fresh), doc_uid(c->owner));
     if (object_deleting(fresh->root))
-        return error_new("%s/%s has just been deleted at %s", doc_namespace(c->owner), doc_name(c->owner), json_str(fresh->root, "metadata.deletionTimestamp"));
+        return error_new("%s/%s has just been deleted at %s", doc_namespace(c->owner), doc_name(c->owner), json_str(fresh->root,
+                "metadata.deletionTimestamp"));
     *checked = true;
     return NULL;
 }
@@ -120,7 +124,8 @@ static struct error *adopt(struct arena *a, const struct claim *c, struct doc *d
     return NULL;
 }
 
-static struct error *claim_one(struct arena *a, const struct claim *c, const struct selector *s, struct doc *d, bool *checked, struct doc_list *out) {
+static struct error *claim_one(struct arena *a, const struct claim *c, const struct selector *s, struct doc *d, bool *checked,
+                               struct doc_list *out) {
     const struct json *ref = controller_of(d->root);
     bool mine = controlled_by(d->root, doc_uid(c->owner)), wanted = !c->want || c->want(d);
     bool matches = wanted && label_selector_matches(s, object_labels(d->root)), owner_going = object_deleting(c->owner->root);
@@ -159,7 +164,8 @@ const struct json *condition_find(const struct json *o, const char *type) {
     return NULL;
 }
 
-bool condition_is(const struct json *o, const char *type, const char *status) { return json_str_is(condition_find(o, type), "status", status); }
+bool condition_is(const struct json *o, const char *type, const char *status) { return json_str_is(condition_find(o, type),
+        "status", status); }
 
 static bool same_condition(const struct json *old, const struct condition *c) {
     return json_str_is(old, "status", c->status) && strcmp(json_str_or(old, "reason", ""), c->reason ? c->reason : "") == 0 &&

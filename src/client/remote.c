@@ -46,7 +46,8 @@ static void add_segment(struct buf *path, const char *s) {
 }
 
 /* `query` is name, value, … and ends with NULL; pairs with a NULL value are left out. */
-static const char *make_path(struct call *c, const struct resource *r, const char *ns, const char *name, const char *sub, const char *const *query) {
+static const char *make_path(struct call *c, const struct resource *r, const char *ns, const char *name, const char *sub,
+                             const char *const *query) {
     cleanup_buf struct buf path = {0};
     buf_adds(&path, c->client->prefix);
     if (r->group[0]) buf_printf(&path, "/apis/%s/%s", r->group, r->version);
@@ -94,7 +95,8 @@ static struct error *answer_error(struct arena *a, int status, const char *body,
     const struct json *v = NULL;
     cleanup_error struct error *bad = json_parse(a, body, len, NULL, NULL, &v);
     if (!bad && json_str_is(v, "kind", "Status")) return status_from_json(v, status);
-    return error_api(status, status == 401 ? "Unauthorized" : "InternalError", "the server answered with status %d: %.*s", status, (int)MIN(len, (size_t)500),
+    return error_api(status, status == 401 ? "Unauthorized" : "InternalError", "the server answered with status %d: %.*s",
+                     status, (int)MIN(len, (size_t)500),
                      body ? body : "");
 }
 
@@ -118,7 +120,8 @@ static struct doc *to_doc(const struct json *o) {
 }
 
 /* One object in, one object out. */
-static struct error *exchange(struct client *client, const char *method, const struct resource *r, const char *ns, const char *name, const char *sub,
+static struct error *exchange(struct client *client, const char *method, const struct resource *r, const char *ns,
+                              const char *name, const char *sub,
                               const char *content_type, const struct json *body, struct doc **out) {
     CLEANUP(call_free) struct call c = {.client = remote(client)};
     const struct json *answer;
@@ -132,23 +135,27 @@ static struct error *get(struct client *c, const struct resource *r, const char 
     return exchange(c, "GET", r, ns, name, NULL, NULL, NULL, out);
 }
 
-static struct error *create(struct client *c, const struct resource *r, const char *ns, const char *name, const char *sub, const struct json *object,
+static struct error *create(struct client *c, const struct resource *r, const char *ns, const char *name, const char *sub,
+                            const struct json *object,
                             struct doc **out) {
     return exchange(c, "POST", r, ns, name, sub, "application/json", object, out);
 }
 
-static struct error *update(struct client *c, const struct resource *r, const char *ns, const char *name, const char *sub, const struct json *object,
+static struct error *update(struct client *c, const struct resource *r, const char *ns, const char *name, const char *sub,
+                            const struct json *object,
                             struct doc **out) {
     if (!name) name = json_str(object, "metadata.name");
     return exchange(c, "PUT", r, ns, name, sub, "application/json", object, out);
 }
 
-static struct error *patch(struct client *c, const struct resource *r, const char *ns, const char *name, const char *sub, enum patch_type type,
+static struct error *patch(struct client *c, const struct resource *r, const char *ns, const char *name, const char *sub,
+                           enum patch_type type,
                            const struct json *body, struct doc **out) {
     return exchange(c, "PATCH", r, ns, name, sub, patch_content_type(type), body, out);
 }
 
-static struct error *remove_object(struct client *c, const struct resource *r, const char *ns, const char *name, const struct delete_options *o) {
+static struct error *remove_object(struct client *c, const struct resource *r, const char *ns, const char *name,
+                                   const struct delete_options *o) {
     cleanup_arena struct arena a = {0};
     return exchange(c, "DELETE", r, ns, name, NULL, "application/json", delete_options_json(&a, o), NULL);
 }
@@ -162,7 +169,8 @@ static struct doc *item_doc(struct arena *a, const struct resource *r, const str
     return to_doc(json_object_done(&o));
 }
 
-static struct error *list(struct client *client, const struct resource *r, const char *ns, const char *labels, const char *fields, struct doc_list *out,
+static struct error *list(struct client *client, const struct resource *r, const char *ns, const char *labels,
+                          const char *fields, struct doc_list *out,
                           uint64_t *revision) {
     CLEANUP(call_free) struct call c = {.client = remote(client)};
     const struct json *answer;
@@ -222,7 +230,10 @@ static void on_line(struct client_watch *w, const char *line, size_t len) {
     }
 }
 
-static void on_headers(struct http_call *call UNUSED, const struct http_answer *a, void *arg) { ((struct client_watch *)arg)->status = a->status; }
+static void on_headers(struct http_call *call UNUSED, const struct http_answer *a, void *arg) {
+    struct client_watch *w = arg;
+    w->status = a->status;
+}
 
 static void on_data(struct http_call *call UNUSED, const void *p, size_t n, void *arg) {
     struct client_watch *w = arg;
@@ -244,7 +255,8 @@ static void on_data(struct http_call *call UNUSED, const void *p, size_t n, void
 static void on_done(struct http_call *call UNUSED, const struct error *e, void *arg) {
     struct client_watch *w = arg;
     cleanup_arena struct arena a = {0};
-    cleanup_error struct error *refused = !e && w->status != 200 ? answer_error(&a, w->status, w->lines.data, w->lines.len) : NULL;
+    cleanup_error struct error *refused = !e && w->status != 200 ? answer_error(&a, w->status, w->lines.data, w->lines.len)
+        : NULL;
     watch_ended(w, refused ? refused : e);
 }
 
@@ -257,7 +269,8 @@ static void watch_begin(void *arg) {
 static struct error *watch(struct client *client, const struct resource *r, const char *ns, const char *fields, uint64_t from,
                            const struct client_watcher *watcher, struct client_watch **out) {
     struct client_watch *w = xcalloc(1, sizeof(*w));
-    *w = (struct client_watch){.client = remote(client), .watcher = *watcher, .call = {.client = remote(client)}, .lines = {.max = EVENT_MAX}};
+    *w = (struct client_watch){
+        .client = remote(client), .watcher = *watcher, .call = {.client = remote(client)}, .lines = {.max = EVENT_MAX}};
     struct arena *a = &w->call.arena;
     unsigned char spread; /* so that many watches do not end together */
     random_bytes(&spread, 1);
@@ -310,7 +323,8 @@ static void remote_free(struct client *c) {
     free(r);
 }
 
-static const struct client_ops remote_ops = {get, list, create, update, patch, remove_object, watch, watch_close, NULL, remote_free};
+static const struct client_ops remote_ops = {get, list, create, update, patch, remove_object, watch, watch_close, NULL,
+                                             remote_free};
 
 static struct error *parse_url(struct remote_client *r, const char *url, bool *tls) {
     *tls = str_starts(url, "https://");
@@ -336,7 +350,8 @@ static struct error *parse_url(struct remote_client *r, const char *url, bool *t
 static struct error *set_up(struct remote_client *r, const struct kubeconfig *k) {
     bool tls;
     TRY(parse_url(r, k->server, &tls));
-    if (tls) TRY(tls_config_client(&(struct tls_options){.cert = k->cert, .key = k->key, .ca = k->ca, .insecure = k->insecure}, &r->tls));
+    if (tls) TRY(tls_config_client(&(struct tls_options){.cert = k->cert, .key = k->key, .ca = k->ca, .insecure = k->insecure},
+                                   &r->tls));
     r->server_name = k->tls_server_name ? xstrdup(k->tls_server_name) : NULL;
     r->token = k->token ? xstrdup(k->token) : NULL;
     r->token_file = k->token_file ? xstrdup(k->token_file) : NULL;

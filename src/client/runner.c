@@ -68,7 +68,8 @@ static struct running *running_new(const struct runner_env *env, const struct co
     struct running *g = xcalloc(1, sizeof(*g));
     struct runner *r = &g->runner;
     bool threaded = env->client->clock == &clock_real;
-    *r = (struct runner){.controller = c, .client = env->client, .cache = env->cache, .clock = env->client->clock, .config = env->config};
+    *r = (struct runner){
+        .controller = c, .client = env->client, .cache = env->cache, .clock = env->client->clock, .config = env->config};
     r->events = recorder_new(env->client, c->component ? c->component : c->name, NULL);
     r->queue = workqueue_new(&(struct workqueue_config){
         .name = c->name, .threads = threaded ? (c->threads ? c->threads : THREADS) : 0, .clock = r->clock, .run = run, .arg = r});

@@ -193,7 +193,8 @@ void commit_thread_stop(struct store *s) {
 
 /* ---- the interface ---- */
 
-struct error *store_commit(struct store *s, const struct store_op *ops, size_t n, store_done_fn *done, void *arg, uint64_t *revision) {
+struct error *store_commit(struct store *s, const struct store_op *ops, size_t n, store_done_fn *done, void *arg,
+                           uint64_t *revision) {
     if (n > STORE_MAX_OPS) return error_new("a commit of %zu operations is too big", n);
     struct error *e = NULL;
     pthread_mutex_lock(&s->lock);

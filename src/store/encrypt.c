@@ -43,7 +43,8 @@ static struct error *make_file(const char *path) {
 static bool add_key(struct encryption *e, struct arena *a, char *line) {
     char *space = strchr(line, ' '), *bytes;
     size_t n;
-    if (!space || e->count == KEYS_MAX || !base64_decode(a, space + 1, strlen(space + 1), &bytes, &n) || n != KEY_SIZE) return false;
+    if (!space || e->count == KEYS_MAX || !base64_decode(a, space + 1, strlen(space + 1), &bytes, &n) ||
+        n != KEY_SIZE) return false;
     struct key *k = &e->keys[e->count++];
     k->header = xprintf(PREFIX "%.*s:", (int)(space - line), line);
     memcpy(k->bytes, bytes, KEY_SIZE);
@@ -59,7 +60,8 @@ static struct error *read_file(struct encryption *e, const char *path) {
     TRY(file_read(path, FILE_MAX, &text));
     char **lines = str_split(&a, buf_str(&text), '\n', NULL);
     for (size_t i = 0; lines[i]; i++) {
-        if (lines[i][0] && !add_key(e, &a, lines[i])) return error_new("encryption keys %s: line %zu is not \"NAME BASE64-OF-32-BYTES\"", path, i + 1);
+        if (lines[i][0] && !add_key(e, &a,
+                lines[i])) return error_new("encryption keys %s: line %zu is not \"NAME BASE64-OF-32-BYTES\"", path, i + 1);
     }
     return e->count > 0 ? NULL : error_new("encryption keys %s: there is none; restore the file from a backup", path);
 }
@@ -79,7 +81,8 @@ struct error *encryption_open(const char *path, struct encryption **out) {
 static void cleanup_cipher(EVP_CIPHER_CTX **c) { EVP_CIPHER_CTX_free(*c); }
 
 /* One pass in either direction; `tag` is written when encrypting, checked when decrypting. */
-static bool cipher(bool encrypt, const struct key *k, const uint8_t *nonce, const char *aad, const uint8_t *in, size_t n, uint8_t *out, uint8_t *tag) {
+static bool cipher(bool encrypt, const struct key *k, const uint8_t *nonce, const char *aad, const uint8_t *in, size_t n,
+                   uint8_t *out, uint8_t *tag) {
     __attribute__((cleanup(cleanup_cipher))) EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
     int len;
     if (!c || n > INT32_MAX || EVP_CipherInit_ex(c, EVP_aes_256_gcm(), NULL, k->bytes, nonce, encrypt) != 1) return false;
@@ -96,7 +99,8 @@ struct error *encryption_encode(void *arg, const char *key, const void *p, size_
     buf_adds(out, e->keys[0].header);
     buf_add(out, nonce, sizeof(nonce));
     buf_reserve(out, n + sizeof(tag));
-    if (!cipher(true, &e->keys[0], nonce, key, p, n, (uint8_t *)out->data + out->len, tag)) return error_new("cannot encrypt %s", key);
+    if (!cipher(true, &e->keys[0], nonce, key, p, n, (uint8_t *)out->data + out->len,
+                tag)) return error_new("cannot encrypt %s", key);
     out->len += n;
     buf_add(out, tag, sizeof(tag));
     return NULL;

@@ -58,7 +58,8 @@ static const struct {
     {SQLITE_READONLY, "cannot be written; make the file and its directory writable for this user (a read-only mount?)"},
     {SQLITE_PERM, "cannot be accessed; make the file and its directory writable for this user"},
     {SQLITE_CANTOPEN, "cannot be opened; the directory must exist and be writable for this user"},
-    {SQLITE_FULL, "cannot grow: the disk is full or the store's size limit is reached; free some space, the store goes on by itself"},
+    {SQLITE_FULL,
+     "cannot grow: the disk is full or the store's size limit is reached; free some space, the store goes on by itself"},
     {SQLITE_IOERR, "cannot be read or written: the disk reports an error; see the kernel's log"},
 };
 
@@ -155,7 +156,8 @@ struct superseding {
     bool deletion;
 };
 
-static struct error *read_superseding(struct sqlite_backend *b, struct arena *a, int64_t before, struct superseding *rows, size_t *count) {
+static struct error *read_superseding(struct sqlite_backend *b, struct arena *a, int64_t before, struct superseding *rows,
+                                      size_t *count) {
     sqlite3_stmt *s = b->statements[SUPERSEDING];
     sqlite3_bind_int64(s, 1, b->compacted);
     sqlite3_bind_int64(s, 2, before / NSEC_PER_MSEC);
@@ -306,7 +308,8 @@ static struct error *check_format(struct sqlite_backend *b) {
 static struct error *check_integrity(struct sqlite_backend *b) {
     sqlite3_stmt *s = NULL;
     struct error *e = NULL;
-    if (sqlite3_prepare_v2(b->db, "PRAGMA quick_check(1)", -1, &s, NULL) != SQLITE_OK || sqlite3_step(s) != SQLITE_ROW) e = db_error(b);
+    bool ran = sqlite3_prepare_v2(b->db, "PRAGMA quick_check(1)", -1, &s, NULL) == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW;
+    if (!ran) e = db_error(b);
     else if (strcmp((const char *)sqlite3_column_text(s, 0), "ok") != 0)
         e = code_error(SQLITE_CORRUPT, b->path, (const char *)sqlite3_column_text(s, 0));
     sqlite3_finalize(s);
@@ -334,15 +337,18 @@ static struct error *load(struct sqlite_backend *b, struct store *s) {
 static struct error *open_database(struct sqlite_backend *b, const struct store_config *c, struct store *s) {
     /* Made here for its mode; the WAL takes the same. */
     cleanup_fd int fd = open(b->path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
-    if (fd < 0) return code_error(errno == EROFS || errno == EACCES ? SQLITE_READONLY : SQLITE_CANTOPEN, b->path, strerror(errno));
+    if (fd < 0) return code_error(errno == EROFS || errno == EACCES ? SQLITE_READONLY : SQLITE_CANTOPEN, b->path,
+                                  strerror(errno));
     close(TAKE_FD(fd)); /* before sqlite locks it: closing any descriptor of a file drops the process's locks */
     if (sqlite3_open_v2(b->path, &b->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) return db_error(b);
-    TRY(exec(b, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+    TRY(exec(b,
+            "PRAGMA locking_mode = EXCLUSIVE; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
                 "PRAGMA cache_size = -1024; PRAGMA journal_size_limit = 16777216; BEGIN EXCLUSIVE"));
     TRY(end(b, check_format(b)));
     TRY(check_integrity(b));
     for (size_t i = 0; i < STATEMENTS; i++) {
-        if (sqlite3_prepare_v3(b->db, statements[i], -1, SQLITE_PREPARE_PERSISTENT, &b->statements[i], NULL) != SQLITE_OK) return db_error(b);
+        int code = sqlite3_prepare_v3(b->db, statements[i], -1, SQLITE_PREPARE_PERSISTENT, &b->statements[i], NULL);
+        if (code != SQLITE_OK) return db_error(b);
     }
     TRY(load(b, s));
     if (!c->max_bytes) return NULL;

@@ -153,7 +153,8 @@ bool load_known(struct store *s, const char *table, const char *key) {
     return !e && (tree_get(s->head, full, NULL) || map_has(&s->load_deleted, full));
 }
 
-static struct doc *parse(struct store *s, const struct store_transform *t, const char *path, const void *value, size_t n, struct error **e) {
+static struct doc *parse(struct store *s, const struct store_transform *t, const char *path, const void *value, size_t n,
+                         struct error **e) {
     cleanup_buf struct buf plain = {0};
     if (t && (*e = t->decode(t->arg, path, value, n, &plain))) return NULL;
     const struct json *v;

@@ -90,9 +90,10 @@ struct store_op {
  * committed since is refused as well, the head is the published state again, and the store goes on: what comes later may
  * succeed, e.g. when there is space again. */
 typedef void store_done_fn(uint64_t revision, const struct error *error, void *arg);
-/* All or nothing, at most STORE_MAX_OPS ops, all of different keys. An unfulfilled expectation is returned as an error at once: reason "Conflict" (or "AlreadyExists"
- * where 0 was expected, "NotFound" where something else was, or for any deletion of what is not there), and nothing has changed. After NULL is returned,
- * `done` (may be NULL) will be called. All ops of a commit get the same revision, which is returned in *revision. */
+/* All or nothing, at most STORE_MAX_OPS ops, all of different keys. An unfulfilled expectation is returned as an error at
+ * once: reason "Conflict" (or "AlreadyExists" where 0 was expected, "NotFound" where something else was, or for any
+ * deletion of what is not there), and nothing has changed. After NULL is returned, `done` (may be NULL) will be called. All
+ * ops of a commit get the same revision, which is returned in *revision. */
 MUST_CHECK struct error *store_commit(struct store *s, const struct store_op *ops, size_t n, store_done_fn *done,
                                       void *arg, uint64_t *revision);
 /* The same, blocking until durable. */
@@ -110,8 +111,8 @@ struct store_event {
 };
 struct store_watch;
 /* Events of the table with revision > from. The reader calls store_watch_next until it returns false, then waits for
- * `wake`, which is called (store's thread) once after that, as soon as there may be more to read. Error "Expired" (410) if `from` has left the
- * window, worded as Kubernetes does: "too old resource version: FROM (OLDEST)". */
+ * `wake`, which is called (store's thread) once after that, as soon as there may be more to read. Error "Expired" (410) if
+ * `from` has left the window, worded as Kubernetes does: "too old resource version: FROM (OLDEST)". */
 MUST_CHECK struct error *store_watch_open(struct store *s, struct store_table *t, uint64_t from, void (*wake)(void *arg),
                                           void *arg, struct store_watch **out);
 /* The next event (its pointers are valid until the next call), or false. `lost` is set when the reader was too slow

@@ -55,7 +55,8 @@ static void ring_add(struct store_table *t, struct event *e) {
     const struct store *s = t->store;
     pthread_mutex_lock(&t->lock);
     while (t->next - t->first >= s->watch_window) ring_drop(t);
-    for (int i = 0; i < DROPS_PER_EVENT && t->next - t->first > EVENTS_KEPT && ring_at(t, t->first)->time < e->time - s->history; i++)
+    for (int i = 0; i < DROPS_PER_EVENT && t->next - t->first > EVENTS_KEPT &&
+         ring_at(t, t->first)->time < e->time - s->history; i++)
         ring_drop(t);
     if (t->next - t->first == t->ring_cap) ring_grow(t);
     t->ring[t->next++ % t->ring_cap] = event_ref(e);
@@ -110,10 +111,12 @@ struct error *store_watch_open(struct store *s UNUSED, struct store_table *t, ui
     pthread_mutex_unlock(&t->lock);
     if (from < oldest) {
         pthread_mutex_unlock(&t->wake_lock);
-        return error_api(410, "Expired", "too old resource version: %llu (%llu)", (unsigned long long)from, (unsigned long long)oldest);
+        return error_api(410, "Expired", "too old resource version: %llu (%llu)", (unsigned long long)from,
+                         (unsigned long long)oldest);
     }
     struct store_watch *w = xcalloc(1, sizeof(*w));
-    *w = (struct store_watch){.table = t, .next = t->watches, .link = &t->watches, .wake = wake, .arg = arg, .from = from, .cursor = cursor, .progress = from};
+    *w = (struct store_watch){.table = t, .next = t->watches, .link = &t->watches, .wake = wake, .arg = arg,
+                              .from = from, .cursor = cursor, .progress = from};
     if (w->next) w->next->link = &w->next;
     t->watches = w;
     pthread_mutex_unlock(&t->wake_lock);

@@ -27,7 +27,8 @@ static void must(struct error *e) {
 static struct doc *make_pod(const char *name) {
     cleanup_arena struct arena a = {0};
     struct json_array env = {.arena = &a};
-    for (int i = 0; i < 10; i++) json_array_add(&env, json_make(&a, "{'name':'VARIABLE_OF_THE_CONTAINER','value':'something or other','n':%d}", i));
+    for (int i = 0; i < 10; i++) json_array_add(&env, json_make(&a,
+            "{'name':'VARIABLE_OF_THE_CONTAINER','value':'something or other','n':%d}", i));
     return doc_new(json_make(&a,
                              "{'apiVersion':'v1','kind':'Pod','metadata':{'name':%s,'namespace':'default','uid':'f3c1e2d4-0000-4000-8000-000000000000',"
                              "'creationTimestamp':'2026-01-02T15:04:05Z','labels':{'app':'bench','tier':'none'}},'spec':{'containers':[{'name':'main',"

@@ -76,10 +76,13 @@ static void *write_on(void *arg) {
     struct writer *w = arg;
     int thread = (int)(w - writers);
     for (int n = w->done + 1;; n++) {
-        cleanup_free char *key = xprintf("thread-%d/%d", thread, key_of_commit(n)), *mirror = xprintf("mirror-%d/%d", thread, key_of_commit(n));
-        cleanup_doc struct doc *one = deletes(n) ? NULL : value_of_commit(thread, n), *two = deletes(n) ? NULL : value_of_commit(thread, n);
+        cleanup_free char *key = xprintf("thread-%d/%d", thread, key_of_commit(n)), *mirror = xprintf("mirror-%d/%d", thread,
+                key_of_commit(n));
+        cleanup_doc struct doc *one = deletes(n) ? NULL : value_of_commit(thread, n), *two = deletes(n) ? NULL
+            : value_of_commit(thread, n);
         uint64_t revision;
-        struct error *e = store_commit_wait(store, (struct store_op[]){{table, key, one, STORE_ANY}, {table, mirror, two, STORE_ANY}}, 2, &revision);
+        struct error *e = store_commit_wait(store, (struct store_op[]){{table, key, one, STORE_ANY}, {table, mirror, two,
+                STORE_ANY}}, 2, &revision);
         if (e) die("a commit failed", e);
         report(thread, n, revision);
     }
@@ -127,7 +130,8 @@ static void run_child(const char *path, const char *copy) {
 
 static void learn(struct writer *w, int n, uint64_t revision) {
     CHECK(n == w->done + 1, "commit %d was acknowledged after %d", n, w->done);
-    CHECK(!revision || revision > w->revision, "commit %d has revision %llu after %llu", n, (unsigned long long)revision, (unsigned long long)w->revision);
+    CHECK(!revision || revision > w->revision, "commit %d has revision %llu after %llu", n, (unsigned long long)revision,
+          (unsigned long long)w->revision);
     w->done = n;
     w->revision = MAX(revision, w->revision);
     w->keys[key_of_commit(n)] = deletes(n) ? (struct key_state){0} : (struct key_state){n, revision};
@@ -174,7 +178,8 @@ static void check_writer(struct writer *w) {
     if (all_hold(w)) return;
     learn(w, w->done + 1, 0);
     unacknowledged++;
-    CHECK(all_hold(w), "thread %d: the state is neither that of commit %d nor that of the one before", (int)(w - writers), w->done);
+    CHECK(all_hold(w), "thread %d: the state is neither that of commit %d nor that of the one before", (int)(w - writers),
+          w->done);
 }
 
 static void check(const char *path, uint64_t highest) {
@@ -221,7 +226,8 @@ int main(int argc, char **argv) {
     printf("seed %u\n", seed);
     fflush(stdout);
     for (int i = 0; i < rounds; i++) run_round(path, copy);
-    printf("%d kills, %lld commits acknowledged, all there, none twice; %lld under way came through\n", rounds, (long long)acknowledged,
+    printf("%d kills, %lld commits acknowledged, all there, none twice; %lld under way came through\n", rounds,
+           (long long)acknowledged,
            (long long)unacknowledged);
     return 0;
 }

@@ -19,9 +19,11 @@ struct store_client {
 };
 
 static inline struct store_client *store_client(struct client *c) { return CONTAINER_OF(c, struct store_client, base); }
-static inline struct store_table *table_of(struct client *c, const struct resource *r) { return store_table(store_client(c)->store, r->table); }
+static inline struct store_table *table_of(struct client *c,
+                                           const struct resource *r) { return store_table(store_client(c)->store, r->table); }
 
-static inline struct error *sc_get(struct client *c, const struct resource *r, const char *ns, const char *name, struct doc **out) {
+static inline struct error *sc_get(struct client *c, const struct resource *r, const char *ns, const char *name,
+                                   struct doc **out) {
     cleanup_arena struct arena a = {0};
     *out = store_get(store_client(c)->store, table_of(c, r), key_join(&a, ns, name));
     return *out ? NULL : error_api(404, "NotFound", "%s \"%s\" not found", r->plural, name);
@@ -31,7 +33,8 @@ static inline bool sc_collect(const char *key UNUSED, struct doc *d, void *arg) 
     doc_list_add(arg, d);
     return true;
 }
-static inline struct error *sc_list(struct client *c, const struct resource *r, const char *ns, const char *labels UNUSED, const char *fields UNUSED,
+static inline struct error *sc_list(struct client *c, const struct resource *r, const char *ns, const char *labels UNUSED,
+                                    const char *fields UNUSED,
                                     struct doc_list *out, uint64_t *revision) {
     cleanup_snapshot struct store_snapshot *snap = store_snapshot(store_client(c)->store);
     store_visit(snap, table_of(c, r), ns, NULL, sc_collect, out);
@@ -39,17 +42,20 @@ static inline struct error *sc_list(struct client *c, const struct resource *r, 
     return NULL;
 }
 
-static inline struct error *sc_write(struct client *c, const struct resource *r, const char *ns, const char *name, const struct json *o, uint64_t expect,
+static inline struct error *sc_write(struct client *c, const struct resource *r, const char *ns, const char *name,
+                                     const struct json *o, uint64_t expect,
                                      struct doc **out) {
     cleanup_arena struct arena a = {0};
     cleanup_doc struct doc *d = o ? doc_new(o) : NULL;
     uint64_t revision;
-    TRY(store_commit_wait(store_client(c)->store, &(struct store_op){table_of(c, r), key_join(&a, ns, name), d, expect}, 1, &revision));
+    TRY(store_commit_wait(store_client(c)->store, &(struct store_op){table_of(c, r), key_join(&a, ns, name), d, expect}, 1,
+                          &revision));
     if (out) *out = TAKE(d);
     return NULL;
 }
 
-static inline struct error *sc_create(struct client *c, const struct resource *r, const char *ns, const char *name UNUSED, const char *sub UNUSED,
+static inline struct error *sc_create(struct client *c, const struct resource *r, const char *ns, const char *name UNUSED,
+                                      const char *sub UNUSED,
                                       const struct json *o, struct doc **out) {
     cleanup_arena struct arena a = {0};
     char uid[37], now[TIME_STRING_MAX];
@@ -60,14 +66,16 @@ static inline struct error *sc_create(struct client *c, const struct resource *r
     return sc_write(c, r, ns, json_str(o, "metadata.name"), o, 0, out);
 }
 
-static inline struct error *sc_update(struct client *c, const struct resource *r, const char *ns, const char *name, const char *sub UNUSED,
+static inline struct error *sc_update(struct client *c, const struct resource *r, const char *ns, const char *name,
+                                      const char *sub UNUSED,
                                       const struct json *o, struct doc **out) {
     store_client(c)->updates++;
     if (store_client(c)->conflicts_to_make-- > 0) return error_api(409, "Conflict", "changed meanwhile");
     return sc_write(c, r, ns, name, o, strtoull(json_str(o, "metadata.resourceVersion"), NULL, 10), out);
 }
 
-static inline struct error *sc_patch(struct client *c, const struct resource *r, const char *ns, const char *name, const char *sub UNUSED,
+static inline struct error *sc_patch(struct client *c, const struct resource *r, const char *ns, const char *name,
+                                     const char *sub UNUSED,
                                      enum patch_type type UNUSED, const struct json *patch, struct doc **out) {
     cleanup_arena struct arena a = {0};
     cleanup_doc struct doc *old = NULL;
@@ -93,7 +101,8 @@ static inline void sc_pump(void *arg) {
     while (store_watch_next(s->watch, &e, &lost)) s->watcher.event((enum watch_type)e.type, e.doc, s->watcher.arg);
     pthread_mutex_unlock(&s->pump_lock);
 }
-static inline struct error *sc_watch(struct client *c, const struct resource *r, const char *ns UNUSED, const char *fields UNUSED, uint64_t from,
+static inline struct error *sc_watch(struct client *c, const struct resource *r, const char *ns UNUSED,
+                                     const char *fields UNUSED, uint64_t from,
                                      const struct client_watcher *watcher, struct client_watch **out) {
     struct store_client *s = store_client(c);
     pthread_mutex_lock(&s->lock);
@@ -123,13 +132,15 @@ static inline void sc_end_watch(struct store_client *s, const struct error *e) {
 }
 
 static inline int setup_client(void **state, bool real_clock) {
-    static const struct client_ops ops = {sc_get, sc_list, sc_create, sc_update, sc_patch, sc_remove, sc_watch, sc_watch_close, NULL, NULL};
+    static const struct client_ops ops = {sc_get, sc_list, sc_create, sc_update, sc_patch, sc_remove, sc_watch, sc_watch_close,
+                                          NULL, NULL};
     struct store_client *s = *state = xcalloc(1, sizeof(*s));
     clock_virtual_init(&s->clock, SECONDS(1767225600)); /* 2026-01-01T00:00:00Z */
     s->base = (struct client){&ops, real_clock ? &clock_real : &s->clock.base};
     pthread_mutex_init(&s->lock, NULL);
     pthread_mutex_init(&s->pump_lock, NULL);
-    assert_no_error(store_open(&(struct store_config){.backend = "memory", .clock = s->base.clock, .synchronous = !real_clock}, &s->store));
+    assert_no_error(store_open(&(struct store_config){.backend = "memory", .clock = s->base.clock, .synchronous = !real_clock},
+                               &s->store));
     return 0;
 }
 static inline int setup_simulated(void **state) { return setup_client(state, false); }
@@ -145,10 +156,12 @@ static inline int teardown_client(void **state) {
 /* A pod of a node with an owner; both may be NULL. */
 static inline struct doc *add_pod(struct store_client *s, const char *name, const char *owner_uid, const char *node) {
     cleanup_arena struct arena a = {0};
-    const struct json *owner = owner_uid ? json_make(&a, "[{'apiVersion':'apps/v1','kind':'ReplicaSet','name':'web','uid':%s,'controller':%b}]", owner_uid, true) : NULL;
+    const struct json *owner = owner_uid ? json_make(&a,
+            "[{'apiVersion':'apps/v1','kind':'ReplicaSet','name':'web','uid':%s,'controller':%b}]", owner_uid, true) : NULL;
     struct doc *d = NULL;
     assert_no_error(client_create(&s->base, &resource_pods, "ns",
-                                  json_make(&a, "{'apiVersion':'v1','kind':'Pod','metadata':{'name':%s,'namespace':'ns','labels':{'app':'web'},'ownerReferences':%v},"
+                                  json_make(&a,
+                                          "{'apiVersion':'v1','kind':'Pod','metadata':{'name':%s,'namespace':'ns','labels':{'app':'web'},'ownerReferences':%v},"
                                                 "'spec':{'nodeName':%s}}", name, owner, node), &d));
     return d;
 }

@@ -25,7 +25,8 @@ static inline void assert_no_error(struct error *e) {
 
 static inline void assert_error(struct error *e, const char *part) {
     if (!e) fail_msg("no error, but \"%s\" was expected", part);
-    if (!strstr(e->message, part) && !(e->reason && strcmp(e->reason, part) == 0)) fail_msg("error \"%s\" does not say \"%s\"", e->message, part);
+    if (!strstr(e->message, part) && !(e->reason && strcmp(e->reason, part) == 0)) fail_msg("error \"%s\" does not say \"%s\"",
+            e->message, part);
     error_free(e);
 }
 

@@ -104,7 +104,8 @@ static void await_heard(struct heard *h, const char *expected) {
 }
 static void set_node(struct store_client *s, const char *pod, const char *node) {
     cleanup_arena struct arena a = {0};
-    assert_no_error(client_patch(&s->base, &resource_pods, "ns", pod, NULL, PATCH_MERGE, json_make(&a, "{'spec':{'nodeName':%s}}", node), NULL));
+    assert_no_error(client_patch(&s->base, &resource_pods, "ns", pod, NULL, PATCH_MERGE, json_make(&a,
+            "{'spec':{'nodeName':%s}}", node), NULL));
 }
 
 static void subscribers_hear_what_is_there_and_then_changes_in_order(void **state) {

@@ -157,7 +157,8 @@ int main(void) {
         SIMULATED(one_object_cannot_flood),
         SIMULATED(an_action_repeated_becomes_a_series),
         SIMULATED(an_event_of_a_cluster_scoped_object_goes_to_default),
-        cmocka_unit_test_setup_teardown(with_a_real_clock_events_are_sent_before_the_recorder_is_gone, setup_real, teardown_client),
+        cmocka_unit_test_setup_teardown(with_a_real_clock_events_are_sent_before_the_recorder_is_gone, setup_real,
+                                        teardown_client),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,27 +28,33 @@ static void finalizers_are_added_once_and_removed(void **state UNUSED) {
 
 static void the_controller_is_found_by_kind_and_group(void **state UNUSED) {
     cleanup_arena struct arena a = {0};
-    const struct json *pod = json_make(&a, "{'metadata':{'namespace':'ns','ownerReferences':[{'apiVersion':'v1','kind':'ConfigMap','name':'c','uid':'1'},"
+    const struct json *pod = json_make(&a,
+            "{'metadata':{'namespace':'ns','ownerReferences':[{'apiVersion':'v1','kind':'ConfigMap','name':'c','uid':'1'},"
                                            "{'apiVersion':'apps/v1','kind':'ReplicaSet','name':'web','uid':'2','controller':%b}]}}", true);
     assert_true(controlled_by(pod, "2"));
     assert_false(controlled_by(pod, "1"));
     assert_string_equal(controller_key(&a, pod, &resource_apps_replicasets), "ns/web");
     assert_null(controller_key(&a, pod, &resource_apps_deployments));
-    const struct json *other = json_make(&a, "{'metadata':{'namespace':'ns','ownerReferences':[{'apiVersion':'example.com/v1','kind':'ReplicaSet','name':'web',"
+    const struct json *other = json_make(&a,
+            "{'metadata':{'namespace':'ns','ownerReferences':[{'apiVersion':'example.com/v1','kind':'ReplicaSet','name':'web',"
                                              "'uid':'2','controller':%b}]}}", true);
     assert_null(controller_key(&a, other, &resource_apps_replicasets));
 }
 
 static void a_conditions_transition_time_moves_with_its_status_only(void **state UNUSED) {
     cleanup_arena struct arena a = {0};
-    const struct json *o = condition_set(&a, NULL, &(struct condition){.type = "Ready", .status = "False", .reason = "Starting"}, now);
-    const struct json *same = condition_set(&a, o, &(struct condition){.type = "Ready", .status = "False", .reason = "Starting"}, now + SECONDS(5));
+    const struct json *o = condition_set(&a, NULL, &(struct condition){.type = "Ready", .status = "False",
+                                                                       .reason = "Starting"}, now);
+    const struct json *same = condition_set(&a, o, &(struct condition){.type = "Ready", .status = "False",
+                                                                       .reason = "Starting"}, now + SECONDS(5));
     assert_ptr_equal(same, o);
-    o = condition_set(&a, o, &(struct condition){.type = "Ready", .status = "False", .reason = "Waiting", .message = "m"}, now + SECONDS(5));
+    o = condition_set(&a, o, &(struct condition){.type = "Ready", .status = "False", .reason = "Waiting", .message = "m"},
+                      now + SECONDS(5));
     assert_string_equal(json_text(&a, condition_find(o, "Ready")),
                         "{\"type\":\"Ready\",\"status\":\"False\",\"lastTransitionTime\":\"2026-01-01T00:00:00Z\",\"reason\":\"Waiting\",\"message\":\"m\"}");
     o = condition_set(&a, o, &(struct condition){.type = "Other", .status = "True"}, now);
-    o = condition_set(&a, o, &(struct condition){.type = "Ready", .status = "True", .observed_generation = 3, .update_time = true}, now + SECONDS(9));
+    o = condition_set(&a, o, &(struct condition){.type = "Ready", .status = "True", .observed_generation = 3,
+                                                 .update_time = true}, now + SECONDS(9));
     assert_string_equal(json_text(&a, json_at(json_get(o, "status.conditions"), 0)),
                         "{\"type\":\"Ready\",\"observedGeneration\":3,\"status\":\"True\",\"lastUpdateTime\":\"2026-01-01T00:00:09Z\","
                         "\"lastTransitionTime\":\"2026-01-01T00:00:09Z\"}");
@@ -58,7 +64,8 @@ static void a_conditions_transition_time_moves_with_its_status_only(void **state
 
 static void a_pod_is_available_when_ready_for_long_enough(void **state UNUSED) {
     cleanup_arena struct arena a = {0};
-    const struct json *pod = json_make(&a, "{'status':{'phase':'Running','conditions':[{'type':'Ready','status':'True','lastTransitionTime':'2026-01-01T00:00:00Z'}]}}");
+    const struct json *pod = json_make(&a,
+            "{'status':{'phase':'Running','conditions':[{'type':'Ready','status':'True','lastTransitionTime':'2026-01-01T00:00:00Z'}]}}");
     assert_true(pod_is_ready(pod));
     assert_true(pod_is_active(pod));
     assert_true(pod_is_available(pod, 0, now));
@@ -76,7 +83,8 @@ static struct doc *add_replicaset(struct store_client *s) {
     cleanup_arena struct arena a = {0};
     struct doc *d;
     assert_no_error(client_create(&s->base, &resource_apps_replicasets, "ns",
-                                  json_make(&a, "{'apiVersion':'apps/v1','kind':'ReplicaSet','metadata':{'name':'web','namespace':'ns'}}"), &d));
+                                  json_make(&a,
+                                          "{'apiVersion':'apps/v1','kind':'ReplicaSet','metadata':{'name':'web','namespace':'ns'}}"), &d));
     return d;
 }
 
@@ -85,7 +93,8 @@ static void claim(struct store_client *s, struct doc *owner, const char *app, co
     struct cache *c = cache_new_over(&s->base, s->store);
     struct doc_list out = {0};
     *error = claim_objects(&(struct claim){.client = &s->base, .cache = c, .owner_resource = &resource_apps_replicasets, .owner = owner,
-                                           .selector = json_make(&a, "{'matchLabels':{'app':%s}}", app), .resource = &resource_pods}, &out);
+                                           .selector = json_make(&a, "{'matchLabels':{'app':%s}}", app),
+                                               .resource = &resource_pods}, &out);
     cleanup_free char *text = names(&out);
     assert_string_equal(text, expected);
     cache_free(c);

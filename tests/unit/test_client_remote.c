@@ -21,9 +21,12 @@ static void handle(struct http_exchange *x, void *arg) {
     struct server *s = arg;
     static const struct http_header json[] = {{"content-type", "application/json"}};
     pthread_mutex_lock(&s->lock);
-    buf_printf(&s->requests, "%s%s %s %.*s", s->requests.len ? "\n" : "", x->method, x->target, (int)x->body_len, x->body_len ? x->body : "");
-    snprintf(s->authorization, sizeof(s->authorization), "%s", http_header(x, "authorization") ? http_header(x, "authorization") : "");
-    snprintf(s->content_type, sizeof(s->content_type), "%s", http_header(x, "content-type") ? http_header(x, "content-type") : "");
+    buf_printf(&s->requests, "%s%s %s %.*s", s->requests.len ? "\n" : "", x->method, x->target, (int)x->body_len, x->body_len
+               ? x->body : "");
+    snprintf(s->authorization, sizeof(s->authorization), "%s", http_header(x, "authorization") ? http_header(x, "authorization")
+             : "");
+    snprintf(s->content_type, sizeof(s->content_type), "%s", http_header(x, "content-type") ? http_header(x, "content-type")
+             : "");
     if (strstr(x->query, "watch=1") && s->status == 200) {
         http_begin(x, 200, json, 1);
         s->watch = x;
@@ -95,7 +98,8 @@ static void elements_of_a_list_get_kind_and_version(void **state) {
     struct server *s = *state;
     cleanup_doc_list struct doc_list l = {0};
     uint64_t revision;
-    s->answer = "{\"kind\":\"PodList\",\"metadata\":{\"resourceVersion\":\"12\"},\"items\":[{\"metadata\":{\"name\":\"x\",\"resourceVersion\":\"9\"}}]}";
+    s->answer =
+            "{\"kind\":\"PodList\",\"metadata\":{\"resourceVersion\":\"12\"},\"items\":[{\"metadata\":{\"name\":\"x\",\"resourceVersion\":\"9\"}}]}";
     OK(client_list(s->client, &resource_pods, NULL, "app=web", "spec.nodeName=n1", &l, &revision));
     assert_int_equal(revision, 12);
     assert_int_equal(l.len, 1);
@@ -109,7 +113,8 @@ static void a_status_comes_back_as_the_error_it_was(void **state) {
     struct server *s = *state;
     struct doc *d = NULL;
     s->status = 404;
-    s->answer = "{\"kind\":\"Status\",\"status\":\"Failure\",\"message\":\"pods \\\"x\\\" not found\",\"reason\":\"NotFound\",\"code\":404}";
+    s->answer =
+            "{\"kind\":\"Status\",\"status\":\"Failure\",\"message\":\"pods \\\"x\\\" not found\",\"reason\":\"NotFound\",\"code\":404}";
     cleanup_error struct error *e = client_get(s->client, &resource_pods, "ns", "x", &d);
     assert_true(error_is(e, "NotFound"));
     assert_string_equal(e->message, "pods \"x\" not found");
@@ -173,7 +178,8 @@ static void await_text(struct server *s, const char *events, const char *closed)
     bool there = false;
     for (int i = 0; i < 5000 && !there; i++) {
         pthread_mutex_lock(&s->lock);
-        there = (!events || strcmp(buf_str(&s->events), events) == 0) && (!closed || (s->closed && strcmp(s->closed, closed) == 0));
+        there = (!events || strcmp(buf_str(&s->events), events) == 0) && (!closed || (s->closed && strcmp(s->closed,
+                closed) == 0));
         pthread_mutex_unlock(&s->lock);
         usleep(1000);
     }
@@ -182,7 +188,8 @@ static void await_text(struct server *s, const char *events, const char *closed)
 
 static struct client_watch *start_watch(struct server *s, uint64_t from) {
     struct client_watch *w;
-    OK(client_watch_start(s->client, &resource_pods, NULL, NULL, from, &(struct client_watcher){on_event, on_watch_closed, s}, &w));
+    OK(client_watch_start(s->client, &resource_pods, NULL, NULL, from, &(struct client_watcher){on_event, on_watch_closed, s},
+                          &w));
     for (int i = 0; i < 5000; i++) {
         pthread_mutex_lock(&s->lock);
         bool open = s->watch || s->closed;
@@ -214,7 +221,9 @@ static void events_come_however_they_are_cut(void **state) {
 static void an_error_event_ends_the_watch(void **state) {
     struct server *s = *state;
     struct client_watch *w = start_watch(s, 3);
-    struct piece pieces[] = {{s, "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"reason\":\"Expired\",\"code\":410,\"message\":\"too old\"}}\n"}, {s, NULL}};
+    struct piece pieces[] =
+            {{s,
+                    "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"reason\":\"Expired\",\"code\":410,\"message\":\"too old\"}}\n"}, {s, NULL}};
     loop_post(s->net.loop, send_piece, &pieces[0]);
     await_text(s, NULL, "Expired");
     loop_post(s->net.loop, send_piece, &pieces[1]);

@@ -34,7 +34,8 @@ static const struct controller nodes = {"nodes", .sources = node_sources, .recon
 
 static struct runner_group *start(struct store_client *s, struct cache **c, const struct controller *controller) {
     *c = cache_new_over(&s->base, s->store);
-    return runner_group_start(&(struct runner_env){.client = &s->base, .cache = *c}, (const struct controller *[]){controller, NULL}, NULL, NULL);
+    return runner_group_start(&(struct runner_env){.client = &s->base, .cache = *c}, (const struct controller *[]){controller,
+            NULL}, NULL, NULL);
 }
 
 static void stop(struct runner_group *g, struct cache *c) {
@@ -90,7 +91,8 @@ static void failures_are_retried_later_and_again_after_is_kept(void **state) {
     struct store_client *s = *state;
     int failures = 2;
     struct cache *c = cache_new_over(&s->base, s->store);
-    struct runner_group *g = runner_group_start(&(struct runner_env){&s->base, c, &failures}, (const struct controller *[]){&failing, NULL}, NULL, NULL);
+    struct runner_group *g = runner_group_start(&(struct runner_env){&s->base, c, &failures},
+                                                (const struct controller *[]){&failing, NULL}, NULL, NULL);
     doc_unref(add_pod(s, "a", NULL, NULL));
     runner_group_step(g, 0);
     assert_log("ns/a ");
@@ -111,7 +113,8 @@ static void only_wanted_controllers_run(void **state) {
     struct store_client *s = *state;
     struct cache *c = cache_new_over(&s->base, s->store);
     static char name[] = "owners";
-    struct runner_group *g = runner_group_start(&(struct runner_env){.client = &s->base, .cache = c}, (const struct controller *[]){&own_keys, &owners, NULL}, wanted, name);
+    struct runner_group *g = runner_group_start(&(struct runner_env){.client = &s->base, .cache = c},
+                                                (const struct controller *[]){&own_keys, &owners, NULL}, wanted, name);
     int n = 0;
     runner_group_each(g, count_runners, &n);
     assert_int_equal(n, 1);

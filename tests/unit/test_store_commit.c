@@ -151,7 +151,8 @@ static void stats_count_what_is_there(void **state) {
 static void an_unknown_backend_is_an_error(void **state) {
     struct fixture *f = *state;
     struct store *s;
-    assert_error(store_open(&(struct store_config){.backend = "punch cards", .clock = &f->clock.base}, &s), "use sqlite or memory");
+    assert_error(store_open(&(struct store_config){.backend = "punch cards", .clock = &f->clock.base}, &s),
+                 "use sqlite or memory");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup_memory, teardown)

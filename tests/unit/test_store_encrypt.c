@@ -74,7 +74,8 @@ static void a_missing_key_file_is_made_for_us_alone(void **state UNUSED) {
 
 static void bad_key_files_are_refused(void **state UNUSED) {
     static const struct { const char *text; unsigned mode; const char *error; } cases[] = {
-        {key_a, 0644, "can be read by others"}, {"", 0600, "there is none"}, {"a AAAA\n", 0600, "line 1 is not"}, {"nonsense\n", 0600, "line 1 is not"},
+        {key_a, 0644, "can be read by others"}, {"", 0600, "there is none"}, {"a AAAA\n", 0600, "line 1 is not"}, {"nonsense\n",
+                0600, "line 1 is not"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct encryption *e;

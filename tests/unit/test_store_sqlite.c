@@ -150,7 +150,8 @@ static void a_torn_end_of_the_log_is_dropped(void **state) {
     put(f, "a/x", "1");
     uint64_t acknowledged = put(f, "a/x", "2");
     /* A copy of what is on disk now, as after a power failure, with half a frame more. */
-    cleanup_free char *db = xprintf("%s/torn.db", f->dir), *wal = xprintf("%s/torn.db-wal", f->dir), *from = xprintf("%s-wal", f->path);
+    cleanup_free char *db = xprintf("%s/torn.db", f->dir), *wal = xprintf("%s/torn.db-wal", f->dir), *from = xprintf("%s-wal",
+            f->path);
     struct buf bytes = {0};
     assert_no_error(file_read(f->path, 1 << 24, &bytes));
     assert_no_error(file_write_atomic(db, bytes.data, bytes.len, 0600));
@@ -215,7 +216,8 @@ static void on_a_full_disk_commits_fail_and_later_ones_succeed(void **state) {
 static void a_file_system_without_space_is_survived(void **state) {
     struct fixture *f = *state;
     store_close(TAKE(f->store));
-    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 || mount("none", f->dir, "tmpfs", 0, "size=2m") != 0) skip();
+    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 || mount("none", f->dir, "tmpfs", 0,
+            "size=2m") != 0) skip();
     cleanup_free char *filler = xprintf("%s/filler", f->dir);
     reopen(f);
     put(f, "a/x", "1");
@@ -249,7 +251,8 @@ static void everything_committed_upon_a_failed_commit_fails_too(void **state) {
     int results[2] = {0};
     uint64_t revision, then;
     assert_no_error(store_commit(f->store, &(struct store_op){f->pods, "a/x", first, 0}, 1, hold_or_fail, results, &revision));
-    cleanup_error struct error *late = store_commit(f->store, &(struct store_op){f->pods, "a/x", second, revision}, 1, hold_or_fail, results, &then);
+    cleanup_error struct error *late = store_commit(f->store, &(struct store_op){f->pods, "a/x", second, revision}, 1,
+                                                    hold_or_fail, results, &then);
     store_close(TAKE(f->store));
     assert_int_equal(results[0], 0);
     assert_int_equal(results[1], late ? 1 : 2); /* late: the failure was quicker than we */

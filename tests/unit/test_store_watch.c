@@ -127,7 +127,8 @@ static void one_commit_of_many_entries_is_told_entry_by_entry(void **state) {
     struct store_watch *w = watch(f, 1, &wakes);
     cleanup_doc struct doc *x = make_doc("x", "1"), *y = make_doc("y", "2");
     uint64_t revision;
-    assert_no_error(store_commit_wait(f->store, (struct store_op[]){{f->pods, "a/x", x, 0}, {f->pods, "a/y", y, 0}}, 2, &revision));
+    assert_no_error(store_commit_wait(f->store, (struct store_op[]){{f->pods, "a/x", x, 0}, {f->pods, "a/y", y, 0}}, 2,
+                                      &revision));
     cleanup_free char *events = read_all(w);
     assert_string_equal(events, "ADDED a/x=1@2, ADDED a/y=2@2");
     store_watch_close(w);
