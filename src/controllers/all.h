@@ -4,6 +4,8 @@
 
 extern const struct controller clusterrole_aggregation_controller; /* clusterrole_aggregation.c */
 extern const struct controller namespace_controller;               /* namespace.c */
+extern const struct controller replicaset_controller;              /* replicaset.c */
+extern const struct controller replicationcontroller_controller;   /* replicaset.c */
 extern const struct controller root_ca_publisher_controller;       /* root_ca_publisher.c */
 extern const struct controller serviceaccount_controller;          /* serviceaccount.c */
 extern const struct controller serviceaccount_token_controller;    /* serviceaccount_token.c */

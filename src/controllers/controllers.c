@@ -7,6 +7,8 @@
 const struct controller *const controllers[] = {
     &clusterrole_aggregation_controller,
     &namespace_controller,
+    &replicaset_controller,
+    &replicationcontroller_controller,
     &root_ca_publisher_controller,
     &serviceaccount_controller,
     &serviceaccount_token_controller,
