@@ -11,17 +11,22 @@ static bool present(const struct json *v) { return v && v->type != JSON_NULL; }
 static const struct {
     const char *core, *events;
 } event_fields[] = {
-    {"involvedObject", "regarding"}, {"message", "note"}, {"source", "deprecatedSource"}, {"firstTimestamp", "deprecatedFirstTimestamp"},
-    {"lastTimestamp", "deprecatedLastTimestamp"}, {"count", "deprecatedCount"}, {"reportingComponent", "reportingController"},
+    {"involvedObject", "regarding"},
+    {"message", "note"},
+    {"source", "deprecatedSource"},
+    {"firstTimestamp", "deprecatedFirstTimestamp"},
+    {"lastTimestamp", "deprecatedLastTimestamp"},
+    {"count", "deprecatedCount"},
+    {"reportingComponent", "reportingController"},
 };
 
-static struct error *convert_event(struct arena *a, bool to_core, const struct json *in, const struct json **out)
-{
+static struct error *convert_event(struct arena *a, bool to_core, const struct json *in, const struct json **out) {
     struct json_object o = {.arena = a};
     JSON_EACH_MEMBER(m, in) {
         const char *name = m->key;
         for (size_t i = 0; i < ARRAY_LEN(event_fields); i++)
-            if (str_eq(m->key, to_core ? event_fields[i].events : event_fields[i].core)) name = to_core ? event_fields[i].core : event_fields[i].events;
+            if (str_eq(m->key, to_core ? event_fields[i].events : event_fields[i].core))
+                name = to_core ? event_fields[i].core : event_fields[i].events;
         /* The core version calls the instance reportingInstance, too; all else has one name. */
         json_object_set(&o, name, &m->value);
     }
@@ -37,27 +42,47 @@ struct metric_field {
     bool zero;
 };
 static const struct metric_field spec_fields[] = {
-    {"object", "target", "describedObject", false}, {"object", "metricName", "metric.name", false}, {"object", "targetValue", "target.value", true},
-    {"object", "selector", "metric.selector", false}, {"object", "averageValue", "target.averageValue", false},
-    {"pods", "metricName", "metric.name", false}, {"pods", "targetAverageValue", "target.averageValue", true}, {"pods", "selector", "metric.selector", false},
-    {"resource", "name", "name", false}, {"resource", "targetAverageUtilization", "target.averageUtilization", false},
+    {"object", "target", "describedObject", false},
+    {"object", "metricName", "metric.name", false},
+    {"object", "targetValue", "target.value", true},
+    {"object", "selector", "metric.selector", false},
+    {"object", "averageValue", "target.averageValue", false},
+    {"pods", "metricName", "metric.name", false},
+    {"pods", "targetAverageValue", "target.averageValue", true},
+    {"pods", "selector", "metric.selector", false},
+    {"resource", "name", "name", false},
+    {"resource", "targetAverageUtilization", "target.averageUtilization", false},
     {"resource", "targetAverageValue", "target.averageValue", false},
-    {"containerResource", "name", "name", false}, {"containerResource", "targetAverageUtilization", "target.averageUtilization", false},
-    {"containerResource", "targetAverageValue", "target.averageValue", false}, {"containerResource", "container", "container", false},
-    {"external", "metricName", "metric.name", false}, {"external", "metricSelector", "metric.selector", false},
-    {"external", "targetValue", "target.value", false}, {"external", "targetAverageValue", "target.averageValue", false},
+    {"containerResource", "name", "name", false},
+    {"containerResource", "targetAverageUtilization", "target.averageUtilization", false},
+    {"containerResource", "targetAverageValue", "target.averageValue", false},
+    {"containerResource", "container", "container", false},
+    {"external", "metricName", "metric.name", false},
+    {"external", "metricSelector", "metric.selector", false},
+    {"external", "targetValue", "target.value", false},
+    {"external", "targetAverageValue", "target.averageValue", false},
     {NULL, NULL, NULL, false},
 };
 static const struct metric_field status_fields[] = {
-    {"object", "target", "describedObject", false}, {"object", "metricName", "metric.name", false}, {"object", "currentValue", "current.value", true},
-    {"object", "selector", "metric.selector", false}, {"object", "averageValue", "current.averageValue", false},
-    {"pods", "metricName", "metric.name", false}, {"pods", "currentAverageValue", "current.averageValue", true}, {"pods", "selector", "metric.selector", false},
-    {"resource", "name", "name", false}, {"resource", "currentAverageUtilization", "current.averageUtilization", false},
+    {"object", "target", "describedObject", false},
+    {"object", "metricName", "metric.name", false},
+    {"object", "currentValue", "current.value", true},
+    {"object", "selector", "metric.selector", false},
+    {"object", "averageValue", "current.averageValue", false},
+    {"pods", "metricName", "metric.name", false},
+    {"pods", "currentAverageValue", "current.averageValue", true},
+    {"pods", "selector", "metric.selector", false},
+    {"resource", "name", "name", false},
+    {"resource", "currentAverageUtilization", "current.averageUtilization", false},
     {"resource", "currentAverageValue", "current.averageValue", true},
-    {"containerResource", "name", "name", false}, {"containerResource", "currentAverageUtilization", "current.averageUtilization", false},
-    {"containerResource", "currentAverageValue", "current.averageValue", true}, {"containerResource", "container", "container", false},
-    {"external", "metricName", "metric.name", false}, {"external", "metricSelector", "metric.selector", false},
-    {"external", "currentValue", "current.value", true}, {"external", "currentAverageValue", "current.averageValue", false},
+    {"containerResource", "name", "name", false},
+    {"containerResource", "currentAverageUtilization", "current.averageUtilization", false},
+    {"containerResource", "currentAverageValue", "current.averageValue", true},
+    {"containerResource", "container", "container", false},
+    {"external", "metricName", "metric.name", false},
+    {"external", "metricSelector", "metric.selector", false},
+    {"external", "currentValue", "current.value", true},
+    {"external", "currentAverageValue", "current.averageValue", false},
     {NULL, NULL, NULL, false},
 };
 static const char *const metric_sources[] = {"object", "pods", "resource", "containerResource", "external"};
@@ -66,18 +91,20 @@ static const char *const metric_sources[] = {"object", "pods", "resource", "cont
 #define CURRENT_METRICS "autoscaling.alpha.kubernetes.io/current-metrics"
 #define CONDITIONS "autoscaling.alpha.kubernetes.io/conditions"
 #define BEHAVIOR "autoscaling.alpha.kubernetes.io/behavior"
-static const char *const round_trip[] = {METRICS, CURRENT_METRICS, CONDITIONS, BEHAVIOR, "autoscaling.alpha.kubernetes.io/scale-down-tolerance",
-    "autoscaling.alpha.kubernetes.io/scale-up-tolerance"};
+static const char *const round_trip[] = {METRICS,
+                                         CURRENT_METRICS,
+                                         CONDITIONS,
+                                         BEHAVIOR,
+                                         "autoscaling.alpha.kubernetes.io/scale-down-tolerance",
+                                         "autoscaling.alpha.kubernetes.io/scale-up-tolerance"};
 
-static const struct json *drop_annotations(struct arena *a, const struct json *annotations)
-{
+static const struct json *drop_annotations(struct arena *a, const struct json *annotations) {
     for (size_t i = 0; i < ARRAY_LEN(round_trip); i++)
         if (json_member(annotations, round_trip[i])) annotations = json_without_member(a, annotations, round_trip[i]);
     return annotations;
 }
 
-static const struct json *metric_to_v1(struct arena *a, const struct metric_field *fields, const struct json *metric)
-{
+static const struct json *metric_to_v1(struct arena *a, const struct metric_field *fields, const struct json *metric) {
     struct json_object out = {.arena = a};
     json_object_add(&out, "type", json_string(a, json_str_or(metric, "type", "")));
     for (size_t i = 0; i < ARRAY_LEN(metric_sources); i++) {
@@ -95,16 +122,14 @@ static const struct json *metric_to_v1(struct arena *a, const struct metric_fiel
 }
 
 /* v1 has no type of the target: it shows in what is given. */
-static const char *target_type(const char *source, const struct json *target)
-{
+static const char *target_type(const char *source, const struct json *target) {
     bool value = present(json_member(target, "value")), average = present(json_member(target, "averageValue"));
     if (present(json_member(target, "averageUtilization"))) return "Utilization";
     if (str_eq(source, "object")) return average ? "AverageValue" : "Value";
     return str_eq(source, "external") && value ? "Value" : "AverageValue";
 }
 
-static const struct json *metric_to_v2(struct arena *a, const struct metric_field *fields, const struct json *metric)
-{
+static const struct json *metric_to_v2(struct arena *a, const struct metric_field *fields, const struct json *metric) {
     const struct json *out = json_make(a, "{'type':%v}", json_member(metric, "type"));
     for (size_t i = 0; i < ARRAY_LEN(metric_sources); i++) {
         const char *name = metric_sources[i];
@@ -114,7 +139,8 @@ static const struct json *metric_to_v2(struct arena *a, const struct metric_fiel
             const struct json *v = str_eq(f->source, name) ? json_member(old, f->v1) : NULL;
             if (present(v)) source = json_with(a, source, f->v2, v);
         }
-        if (fields == spec_fields) source = json_with(a, source, "target.type", json_string(a, target_type(name, json_member(source, "target"))));
+        if (fields == spec_fields)
+            source = json_with(a, source, "target.type", json_string(a, target_type(name, json_member(source, "target"))));
         out = json_with_member(a, out, name, source);
     }
     return out;
@@ -122,14 +148,13 @@ static const struct json *metric_to_v2(struct arena *a, const struct metric_fiel
 
 typedef const struct json *metric_fn(struct arena *a, const struct metric_field *fields, const struct json *metric);
 
-static void convert_metrics(struct json_array *out, metric_fn *fn, const struct metric_field *fields, const struct json *metrics)
-{
+static void convert_metrics(struct json_array *out, metric_fn *fn, const struct metric_field *fields,
+                            const struct json *metrics) {
     JSON_EACH(m, metrics) json_array_add(out, fn(out->arena, fields, m));
 }
 
 /* The annotation with the behavior is Kubernetes' internal form, whose names begin with capitals. */
-static const struct json *rename_first(struct arena *a, const struct json *v, int (*change)(int))
-{
+static const struct json *rename_first(struct arena *a, const struct json *v, int (*change)(int)) {
     if (v->type == JSON_ARRAY) {
         struct json_array out = {.arena = a};
         JSON_EACH(item, v) json_array_add(&out, rename_first(a, item, change));
@@ -146,8 +171,7 @@ static const struct json *rename_first(struct arena *a, const struct json *v, in
 }
 
 /* One direction's rules with all four names, as Go writes a struct without omitempty. */
-static const struct json *internal_rules(struct arena *a, const struct json *rules)
-{
+static const struct json *internal_rules(struct arena *a, const struct json *rules) {
     if (!present(rules)) return &json_null;
     static const char *const names[] = {"stabilizationWindowSeconds", "selectPolicy", "policies", "tolerance"};
     struct json_object out = {.arena = a};
@@ -158,70 +182,67 @@ static const struct json *internal_rules(struct arena *a, const struct json *rul
     return rename_first(a, json_object_done(&out), toupper);
 }
 
-static bool is_cpu_utilization(const struct json *metric, const char *at)
-{
+static bool is_cpu_utilization(const struct json *metric, const char *at) {
     return json_str_is(metric, "type", "Resource") && json_str_is(metric, "resource.name", "cpu") &&
            present(json_member(json_get(metric, at), "averageUtilization"));
 }
 
-static const struct json *annotate(struct arena *a, const struct json *annotations, const char *key, const struct json *value)
-{
+static const struct json *annotate(struct arena *a, const struct json *annotations, const char *key, const struct json *value) {
     return json_with_member(a, annotations, key, json_string(a, json_text(a, value)));
 }
 
-static const struct json *annotations_for_v1(struct arena *a, const struct json *in)
-{
+static const struct json *annotations_for_v1(struct arena *a, const struct json *in) {
     const struct json *out = drop_annotations(a, json_get(in, "metadata.annotations"));
     const struct json *behavior = json_get(in, "spec.behavior"), *conditions = json_get(in, "status.conditions");
     struct json_array others = {.arena = a}, current = {.arena = a};
     JSON_EACH(m, json_get(in, "spec.metrics"))
-        if (!is_cpu_utilization(m, "resource.target")) json_array_add(&others, metric_to_v1(a, spec_fields, m));
+    if (!is_cpu_utilization(m, "resource.target")) json_array_add(&others, metric_to_v1(a, spec_fields, m));
     convert_metrics(&current, metric_to_v1, status_fields, json_get(in, "status.currentMetrics"));
     if (others.len > 0) out = annotate(a, out, METRICS, json_array_done(&others));
     if (current.len > 0) out = annotate(a, out, CURRENT_METRICS, json_array_done(&current));
     if (present(behavior))
-        out = annotate(a, out, BEHAVIOR, json_make(a, "{'ScaleUp':%v,'ScaleDown':%v}", internal_rules(a, json_member(behavior, "scaleUp")),
-                                                   internal_rules(a, json_member(behavior, "scaleDown"))));
+        out = annotate(a, out, BEHAVIOR,
+                       json_make(a, "{'ScaleUp':%v,'ScaleDown':%v}", internal_rules(a, json_member(behavior, "scaleUp")),
+                                 internal_rules(a, json_member(behavior, "scaleDown"))));
     if (json_len(conditions) > 0) out = annotate(a, out, CONDITIONS, conditions);
     return out;
 }
 
-static struct error *autoscaler_to_v1(struct arena *a, const struct json *in, const struct json **out)
-{
+static struct error *autoscaler_to_v1(struct arena *a, const struct json *in, const struct json **out) {
     const struct json *o = in, *annotations = annotations_for_v1(a, in);
-    if (json_len(annotations) > 0 || present(json_get(in, "metadata.annotations"))) o = json_with(a, o, "metadata.annotations", annotations);
+    if (json_len(annotations) > 0 || present(json_get(in, "metadata.annotations")))
+        o = json_with(a, o, "metadata.annotations", annotations);
     JSON_EACH(m, json_get(in, "spec.metrics")) {
         if (!is_cpu_utilization(m, "resource.target")) continue;
         o = json_with(a, o, "spec.targetCPUUtilizationPercentage", json_get(m, "resource.target.averageUtilization"));
         break;
     }
     JSON_EACH(m, json_get(in, "status.currentMetrics"))
-        if (is_cpu_utilization(m, "resource.current"))
-            o = json_with(a, o, "status.currentCPUUtilizationPercentage", json_get(m, "resource.current.averageUtilization"));
+    if (is_cpu_utilization(m, "resource.current"))
+        o = json_with(a, o, "status.currentCPUUtilizationPercentage", json_get(m, "resource.current.averageUtilization"));
     o = json_with(a, o, "apiVersion", json_string(a, "autoscaling/v1"));
     return schema_decode(a, type_find("autoscaling/v1/HorizontalPodAutoscaler"), o, NULL, out);
 }
 
 /* The value of an annotation that holds JSON; NULL if it is absent or malformed. */
-static const struct json *annotation_json(struct arena *a, const struct json *in, const char *key)
-{
+static const struct json *annotation_json(struct arena *a, const struct json *in, const char *key) {
     const struct json *text = json_member(json_get(in, "metadata.annotations"), key), *v;
     if (!json_is(text, JSON_STRING)) return NULL;
     cleanup_error struct error *e = json_parse(a, text->s, text->len, NULL, NULL, &v);
     return e ? NULL : v;
 }
 
-static const struct json *cpu_metric(struct arena *a, const char *at, const struct json *utilization)
-{
+static const struct json *cpu_metric(struct arena *a, const char *at, const struct json *utilization) {
     const struct json *m = json_make(a, "{'type':'Resource','resource':{'name':'cpu'}}");
     if (str_eq(at, "target")) m = json_with(a, m, "resource.target.type", json_string(a, "Utilization"));
-    return json_with(a, m, str_eq(at, "target") ? "resource.target.averageUtilization" : "resource.current.averageUtilization", utilization);
+    return json_with(a, m, str_eq(at, "target") ? "resource.target.averageUtilization" : "resource.current.averageUtilization",
+                     utilization);
 }
 
-static struct error *autoscaler_to_v2(struct arena *a, const struct json *in, const struct json **out)
-{
+static struct error *autoscaler_to_v2(struct arena *a, const struct json *in, const struct json **out) {
     const struct json *o = in, *cpu = json_get(in, "spec.targetCPUUtilizationPercentage");
-    const struct json *current_cpu = json_get(in, "status.currentCPUUtilizationPercentage"), *behavior = annotation_json(a, in, BEHAVIOR);
+    const struct json *current_cpu = json_get(in, "status.currentCPUUtilizationPercentage"),
+                      *behavior = annotation_json(a, in, BEHAVIOR);
     const struct json *current = annotation_json(a, in, CURRENT_METRICS), *conditions = annotation_json(a, in, CONDITIONS);
     struct json_array metrics = {.arena = a}, statuses = {.arena = a};
     convert_metrics(&metrics, metric_to_v2, spec_fields, annotation_json(a, in, METRICS));
@@ -241,9 +262,10 @@ static struct error *autoscaler_to_v2(struct arena *a, const struct json *in, co
 
 /* ---- */
 
-struct error *schema_convert(struct arena *a, const struct resource *from, const struct resource *to, const struct json *in, const struct json **out)
-{
-    const struct resource *v1 = &resource_autoscaling_v1_horizontalpodautoscalers, *v2 = &resource_autoscaling_horizontalpodautoscalers;
+struct error *schema_convert(struct arena *a, const struct resource *from, const struct resource *to, const struct json *in,
+                             const struct json **out) {
+    const struct resource *v1 = &resource_autoscaling_v1_horizontalpodautoscalers,
+                          *v2 = &resource_autoscaling_horizontalpodautoscalers;
     *out = in;
     if (from == to) return NULL;
     if (from == v2 && to == v1) return autoscaler_to_v1(a, in, out);

@@ -8,28 +8,26 @@
 #include "schema/decode.h"
 #include "base/str.h"
 
-static bool decode_value(struct decoder *d, const struct decode_frame *at, const struct type *t, const struct json *in, struct json *out);
+static bool decode_value(struct decoder *d, const struct decode_frame *at, const struct type *t, const struct json *in,
+                         struct json *out);
 
 /* ---- errors ---- */
 
 /* "v1.PodSpec" of "core/v1/PodSpec". */
-static const char *go_name(const char *name)
-{
+static const char *go_name(const char *name) {
     const char *slash = strrchr(name, '/'), *package = slash;
     while (package > name && package[-1] != '/') package--;
     return package;
 }
 
-static char *dotted(struct arena *a, const char *name)
-{
+static char *dotted(struct arena *a, const char *name) {
     char *s = arena_strdup(a, go_name(name));
     *strchr(s, '/') = '.';
     return s;
 }
 
 /* One part of a field's alias: that of map keys, or the other one. */
-static const char *alias_part(struct arena *a, const struct field *f, bool key)
-{
+static const char *alias_part(struct arena *a, const struct field *f, bool key) {
     if (!f || !f->alias) return NULL;
     for (char **p = str_split(a, f->alias, ',', NULL); *p; p++)
         if (str_starts(*p, "key:") == key) return dotted(a, key ? *p + 4 : *p);
@@ -39,15 +37,13 @@ static const char *alias_part(struct arena *a, const struct field *f, bool key)
 static bool is_string(const struct type *t) { return t->kind == TYPE_STRING; }
 
 /* The Go type of a value somewhere in field `f`. */
-static const char *go_type(struct arena *a, const struct type *t, const struct field *f)
-{
-    static const char *const plain[] = {
-        [TYPE_STRING] = "string", [TYPE_INT32] = "int32", [TYPE_INT64] = "int64", [TYPE_BOOL] = "bool", [TYPE_DOUBLE] = "float64", [TYPE_BYTES] = "[]uint8"};
+static const char *go_type(struct arena *a, const struct type *t, const struct field *f) {
+    static const char *const plain[] = {[TYPE_STRING] = "string", [TYPE_INT32] = "int32",    [TYPE_INT64] = "int64",
+                                        [TYPE_BOOL] = "bool",     [TYPE_DOUBLE] = "float64", [TYPE_BYTES] = "[]uint8"};
     const char *alias = alias_part(a, f, false);
     bool names_list = f && f->pb_wrap;
     switch (t->kind) {
-    case TYPE_STRUCT:
-        return t->name ? dotted(a, t->name) : "object";
+    case TYPE_STRUCT: return t->name ? dotted(a, t->name) : "object";
     case TYPE_LIST:
         if (alias && (!is_string(t->element) || names_list) && t->element->kind != TYPE_MAP) return alias;
         return arena_printf(a, "[]%s", go_type(a, t->element, f));
@@ -62,9 +58,9 @@ static const char *go_type(struct arena *a, const struct type *t, const struct f
     }
 }
 
-const char *decode_token(struct arena *a, const struct json *in, bool literal)
-{
-    static const char *const words[] = {[JSON_NULL] = "null", [JSON_BOOL] = "bool", [JSON_INT] = "number", [JSON_DOUBLE] = "number",
+const char *decode_token(struct arena *a, const struct json *in, bool literal) {
+    static const char *const words[] = {
+        [JSON_NULL] = "null",     [JSON_BOOL] = "bool",   [JSON_INT] = "number",   [JSON_DOUBLE] = "number",
         [JSON_STRING] = "string", [JSON_ARRAY] = "array", [JSON_OBJECT] = "object"};
     if (!literal || (in->type != JSON_INT && in->type != JSON_DOUBLE)) return words[in->type];
     const char *text = json_text(a, in);
@@ -72,8 +68,7 @@ const char *decode_token(struct arena *a, const struct json *in, bool literal)
     return arena_printf(a, "number %s%s", text, whole ? ".0" : ""); /* a double without fraction was written with one */
 }
 
-static void field_text(struct buf *b, const struct decode_frame *at)
-{
+static void field_text(struct buf *b, const struct decode_frame *at) {
     if (!at) return;
     field_text(b, at->parent);
     if (!at->field) return;
@@ -82,8 +77,7 @@ static void field_text(struct buf *b, const struct decode_frame *at)
     buf_adds(b, at->field->name);
 }
 
-void decode_mismatch(struct decoder *d, const struct decode_frame *at, const struct json *in, const char *type, bool fatal)
-{
+void decode_mismatch(struct decoder *d, const struct decode_frame *at, const struct json *in, const char *type, bool fatal) {
     struct error **slot = fatal ? &d->fatal : &d->error;
     if (*slot) return;
     bool literal = str_eq(type, "int32") || str_eq(type, "int64") || str_eq(type, "float64");
@@ -100,15 +94,13 @@ void decode_mismatch(struct decoder *d, const struct decode_frame *at, const str
                       owner->name ? strrchr(owner->name, '/') + 1 : "", buf_str(&path), type);
 }
 
-static void mismatch(struct decoder *d, const struct decode_frame *at, const struct type *t, const struct json *in)
-{
+static void mismatch(struct decoder *d, const struct decode_frame *at, const struct type *t, const struct json *in) {
     const struct decode_frame *f = at;
     while (f && !f->field) f = f->parent;
     decode_mismatch(d, at, in, go_type(d->arena, t, f ? f->field : NULL), false);
 }
 
-static void strict_path(struct buf *b, const struct decode_frame *at)
-{
+static void strict_path(struct buf *b, const struct decode_frame *at) {
     if (!at) return;
     strict_path(b, at->parent);
     if (!at->field && !at->key) {
@@ -120,8 +112,7 @@ static void strict_path(struct buf *b, const struct decode_frame *at)
 }
 
 /* At most a hundred, each once. */
-static void note_unknown(struct decoder *d, const struct decode_frame *at, const struct json_member *m)
-{
+static void note_unknown(struct decoder *d, const struct decode_frame *at, const struct json_member *m) {
     if (!d->unknown || d->unknown->len >= 100) return;
     cleanup_buf struct buf path = {0};
     strict_path(&path, at);
@@ -136,19 +127,15 @@ static void note_unknown(struct decoder *d, const struct decode_frame *at, const
 
 /* ---- structs, lists, maps ---- */
 
-static bool is_empty(const struct field *f, const struct json *v)
-{
+static bool is_empty(const struct field *f, const struct json *v) {
     switch (f->type->kind) {
-    case TYPE_STRUCT:
-        return false;
+    case TYPE_STRUCT: return false;
     case TYPE_TIME:
-    case TYPE_MICRO_TIME:
-        return f->omitzero && v->type == JSON_NULL;
+    case TYPE_MICRO_TIME: return f->omitzero && v->type == JSON_NULL;
     case TYPE_DURATION:
     case TYPE_QUANTITY:
     case TYPE_INT_OR_STRING:
-    case TYPE_RAW:
-        return false;
+    case TYPE_RAW: return false;
     default:
         switch (v->type) {
         case JSON_NULL: return true;
@@ -161,8 +148,7 @@ static bool is_empty(const struct field *f, const struct json *v)
 }
 
 /* Whether the field is written at all; makes the value of one that was not in the input. */
-static bool keeps(struct decoder *d, const struct decode_frame *at, const struct field *f, bool present, struct json *v)
-{
+static bool keeps(struct decoder *d, const struct decode_frame *at, const struct field *f, bool present, struct json *v) {
     if (f->no_json) return false;
     if (f->pointer && !present) {
         *v = json_null;
@@ -178,8 +164,7 @@ static bool keeps(struct decoder *d, const struct decode_frame *at, const struct
 }
 
 static bool struct_members(struct decoder *d, const struct decode_frame *at, const struct type *t, const struct json *in,
-                           struct json *slots, uint64_t *present)
-{
+                           struct json *slots, uint64_t *present) {
     JSON_EACH_MEMBER(m, in) {
         const struct field *f = type_field(t, m->key);
         if (!f) {
@@ -195,8 +180,8 @@ static bool struct_members(struct decoder *d, const struct decode_frame *at, con
     return true;
 }
 
-static bool decode_struct(struct decoder *d, const struct decode_frame *at, const struct type *t, const struct json *in, struct json *out)
-{
+static bool decode_struct(struct decoder *d, const struct decode_frame *at, const struct type *t, const struct json *in,
+                          struct json *out) {
     if (in && in->type != JSON_OBJECT && in->type != JSON_NULL) {
         mismatch(d, at, t, in);
         in = NULL;
@@ -217,8 +202,8 @@ static bool decode_struct(struct decoder *d, const struct decode_frame *at, cons
     return true;
 }
 
-static bool decode_list(struct decoder *d, const struct decode_frame *at, const struct type *t, const struct json *in, struct json *out)
-{
+static bool decode_list(struct decoder *d, const struct decode_frame *at, const struct type *t, const struct json *in,
+                        struct json *out) {
     *out = json_null;
     if (!in || in->type == JSON_NULL) return true;
     if (in->type != JSON_ARRAY) {
@@ -234,13 +219,12 @@ static bool decode_list(struct decoder *d, const struct decode_frame *at, const 
     return true;
 }
 
-static int by_key(const void *a, const void *b)
-{
+static int by_key(const void *a, const void *b) {
     return strcmp(((const struct json_member *)a)->key, ((const struct json_member *)b)->key);
 }
 
-static bool decode_map(struct decoder *d, const struct decode_frame *at, const struct type *t, const struct json *in, struct json *out)
-{
+static bool decode_map(struct decoder *d, const struct decode_frame *at, const struct type *t, const struct json *in,
+                       struct json *out) {
     *out = json_null;
     if (!in || in->type == JSON_NULL) return true;
     if (in->type != JSON_OBJECT) {
@@ -263,8 +247,8 @@ static bool decode_map(struct decoder *d, const struct decode_frame *at, const s
 }
 
 /* JSONSchemaPropsOr…: a schema or the other form; decoded by a decoder of its own that ignores unknown fields. */
-static bool decode_custom(struct decoder *d, const struct decode_frame *at, const struct type *t, const struct json *in, struct json *out)
-{
+static bool decode_custom(struct decoder *d, const struct decode_frame *at, const struct type *t, const struct json *in,
+                          struct json *out) {
     const struct type *outer = d->struct_name;
     struct json_array *unknown = d->unknown;
     const struct field *schema = NULL, *other = NULL;
@@ -295,8 +279,8 @@ static bool decode_custom(struct decoder *d, const struct decode_frame *at, cons
 
 /* ---- scalars ---- */
 
-static void decode_int(struct decoder *d, const struct decode_frame *at, const struct type *t, const struct json *in, struct json *out)
-{
+static void decode_int(struct decoder *d, const struct decode_frame *at, const struct type *t, const struct json *in,
+                       struct json *out) {
     *out = (struct json){.type = JSON_INT, .i = 0};
     if (!in || in->type == JSON_NULL) return;
     bool fits = in->type == JSON_INT && (t->kind == TYPE_INT64 || (in->i >= INT32_MIN && in->i <= INT32_MAX));
@@ -304,8 +288,8 @@ static void decode_int(struct decoder *d, const struct decode_frame *at, const s
     else mismatch(d, at, t, in);
 }
 
-static void decode_plain(struct decoder *d, const struct decode_frame *at, const struct type *t, const struct json *in, struct json *out)
-{
+static void decode_plain(struct decoder *d, const struct decode_frame *at, const struct type *t, const struct json *in,
+                         struct json *out) {
     enum json_type want = t->kind == TYPE_STRING ? JSON_STRING : t->kind == TYPE_BOOL ? JSON_BOOL : JSON_DOUBLE;
     *out = t->kind == TYPE_STRING ? json_empty_string : t->kind == TYPE_BOOL ? json_false : (struct json){.type = JSON_INT};
     if (!in || in->type == JSON_NULL) return;
@@ -313,48 +297,35 @@ static void decode_plain(struct decoder *d, const struct decode_frame *at, const
     else mismatch(d, at, t, in);
 }
 
-static bool decode_value(struct decoder *d, const struct decode_frame *at, const struct type *t, const struct json *in, struct json *out)
-{
+static bool decode_value(struct decoder *d, const struct decode_frame *at, const struct type *t, const struct json *in,
+                         struct json *out) {
     switch (t->kind) {
-    case TYPE_STRUCT:
-        return t->custom_json ? decode_custom(d, at, t, in, out) : decode_struct(d, at, t, in, out);
-    case TYPE_LIST:
-        return decode_list(d, at, t, in, out);
-    case TYPE_MAP:
-        return decode_map(d, at, t, in, out);
+    case TYPE_STRUCT: return t->custom_json ? decode_custom(d, at, t, in, out) : decode_struct(d, at, t, in, out);
+    case TYPE_LIST: return decode_list(d, at, t, in, out);
+    case TYPE_MAP: return decode_map(d, at, t, in, out);
     case TYPE_INT32:
-    case TYPE_INT64:
-        decode_int(d, at, t, in, out);
-        return true;
+    case TYPE_INT64: decode_int(d, at, t, in, out); return true;
     case TYPE_STRING:
     case TYPE_BOOL:
-    case TYPE_DOUBLE:
-        decode_plain(d, at, t, in, out);
-        return true;
-    case TYPE_BYTES:
-        decode_bytes(d, at, in, out);
-        return true;
+    case TYPE_DOUBLE: decode_plain(d, at, t, in, out); return true;
+    case TYPE_BYTES: decode_bytes(d, at, in, out); return true;
     case TYPE_TIME:
-    case TYPE_MICRO_TIME:
-        return decode_time(d, at, t->kind == TYPE_MICRO_TIME, in, out);
-    case TYPE_DURATION:
-        return decode_duration(d, at, in, out);
-    case TYPE_QUANTITY:
-        return decode_quantity(d, in, out);
-    case TYPE_INT_OR_STRING:
-        return decode_int_or_string(d, at, in, out);
+    case TYPE_MICRO_TIME: return decode_time(d, at, t->kind == TYPE_MICRO_TIME, in, out);
+    case TYPE_DURATION: return decode_duration(d, at, in, out);
+    case TYPE_QUANTITY: return decode_quantity(d, in, out);
+    case TYPE_INT_OR_STRING: return decode_int_or_string(d, at, in, out);
     case TYPE_ANY:
     case TYPE_RAW:
-    case TYPE_FIELDS_V1:
-        *out = in ? *in : json_null;
-        return true;
+    case TYPE_FIELDS_V1: *out = in ? *in : json_null; return true;
     }
     return true;
 }
 
-struct error *schema_decode(struct arena *a, const struct type *t, const struct json *in, struct json_array *unknown, const struct json **out)
-{
-    struct decoder d = {.arena = a, .unknown = unknown, .keep_empty = t->name && (str_starts(t->name, "apiextensions") || str_ends(t->name, "List"))};
+struct error *schema_decode(struct arena *a, const struct type *t, const struct json *in, struct json_array *unknown,
+                            const struct json **out) {
+    struct decoder d = {.arena = a,
+                        .unknown = unknown,
+                        .keep_empty = t->name && (str_starts(t->name, "apiextensions") || str_ends(t->name, "List"))};
     struct json *v = arena_alloc(a, sizeof(*v));
     bool done = decode_value(&d, NULL, t, in, v);
     if (!done) {

@@ -6,7 +6,7 @@ struct decode_frame {
     const struct decode_frame *parent;
     const struct field *field; /* a member of `owner`; else NULL */
     const struct type *owner;
-    const char *key;           /* a map's key; else NULL: element `index` of a list */
+    const char *key; /* a map's key; else NULL: element `index` of a list */
     size_t index;
 };
 

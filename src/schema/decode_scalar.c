@@ -5,10 +5,7 @@
 
 static bool absent(const struct json *in) { return !in || in->type == JSON_NULL; }
 
-static void set_string(struct decoder *d, struct json *out, const char *s)
-{
-    *out = *json_string(d->arena, s);
-}
+static void set_string(struct decoder *d, struct json *out, const char *s) { *out = *json_string(d->arena, s); }
 
 /* ---- times: Go's time.Parse ---- */
 
@@ -18,27 +15,24 @@ static const struct time_part {
     int digits, low, high;
     const char *range; /* what is "out of range"; NULL: fixed text */
 } time_parts[] = {
-    {"2006", 4, 0, 9999, "year"}, {"-", 0, 0, 0, NULL}, {"01", 2, 1, 12, "month"}, {"-", 0, 0, 0, NULL}, {"02", 2, 0, 99, "day"},
-    {"T", 0, 0, 0, NULL}, {"15", 2, 0, 23, "hour"}, {":", 0, 0, 0, NULL}, {"04", 2, 0, 59, "minute"}, {":", 0, 0, 0, NULL},
-    {"05", 2, 0, 59, "second"},
+    {"2006", 4, 0, 9999, "year"}, {"-", 0, 0, 0, NULL}, {"01", 2, 1, 12, "month"},  {"-", 0, 0, 0, NULL},
+    {"02", 2, 0, 99, "day"},      {"T", 0, 0, 0, NULL}, {"15", 2, 0, 23, "hour"},   {":", 0, 0, 0, NULL},
+    {"04", 2, 0, 59, "minute"},   {":", 0, 0, 0, NULL}, {"05", 2, 0, 59, "second"},
 };
 
-static bool digits(const char *s, int n)
-{
+static bool digits(const char *s, int n) {
     for (int i = 0; i < n; i++)
         if (s[i] < '0' || s[i] > '9') return false;
     return true;
 }
 
-static struct error *time_error(bool micro, const char *text, const char *rest, const char *element)
-{
+static struct error *time_error(bool micro, const char *text, const char *rest, const char *element) {
     return error_new("parsing time \"%s\" as \"%s\": cannot parse \"%s\" as \"%s\"", text,
                      micro ? "2006-01-02T15:04:05.000000Z07:00" : "2006-01-02T15:04:05Z07:00", rest, element);
 }
 
 /* "Z" or "+01:00". */
-static bool skip_zone(const char **s)
-{
+static bool skip_zone(const char **s) {
     const char *p = *s;
     if (*p == 'Z') {
         *s = p + 1;
@@ -50,8 +44,7 @@ static bool skip_zone(const char **s)
     return true;
 }
 
-static struct error *time_check(bool micro, const char *text)
-{
+static struct error *time_check(bool micro, const char *text) {
     const char *p = text;
     int values[ARRAY_LEN(time_parts)] = {0};
     for (size_t i = 0; i < ARRAY_LEN(time_parts); i++) {
@@ -65,7 +58,8 @@ static struct error *time_check(bool micro, const char *text)
         if (str_eq(part->layout, "15") && digits(p, 1) && !digits(p, 2)) n = 1; /* Go takes a single digit of the hour */
         if (!digits(p, n)) return time_error(micro, text, p, part->layout);
         for (int k = 0; k < n; k++) values[i] = values[i] * 10 + (p[k] - '0');
-        if (values[i] < part->low || values[i] > part->high) return error_new("parsing time \"%s\": %s out of range", text, part->range);
+        if (values[i] < part->low || values[i] > part->high)
+            return error_new("parsing time \"%s\": %s out of range", text, part->range);
         p += n;
     }
     if (micro) {
@@ -80,12 +74,12 @@ static struct error *time_check(bool micro, const char *text)
     static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     int year = values[0], month = values[2];
     bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    if (values[4] < 1 || values[4] > days[month - 1] + (month == 2 && leap)) return error_new("parsing time \"%s\": day out of range", text);
+    if (values[4] < 1 || values[4] > days[month - 1] + (month == 2 && leap))
+        return error_new("parsing time \"%s\": day out of range", text);
     return NULL;
 }
 
-bool decode_time(struct decoder *d, const struct decode_frame *at, bool micro, const struct json *in, struct json *out)
-{
+bool decode_time(struct decoder *d, const struct decode_frame *at, bool micro, const struct json *in, struct json *out) {
     *out = json_null;
     if (absent(in)) return true;
     if (in->type != JSON_STRING) {
@@ -100,8 +94,7 @@ bool decode_time(struct decoder *d, const struct decode_frame *at, bool micro, c
     return true;
 }
 
-bool decode_duration(struct decoder *d, const struct decode_frame *at, const struct json *in, struct json *out)
-{
+bool decode_duration(struct decoder *d, const struct decode_frame *at, const struct json *in, struct json *out) {
     int64_t duration = 0;
     if (!absent(in) && in->type != JSON_STRING) {
         decode_mismatch(d, at, in, "string", true);
@@ -117,8 +110,7 @@ bool decode_duration(struct decoder *d, const struct decode_frame *at, const str
     return true;
 }
 
-bool decode_quantity(struct decoder *d, const struct json *in, struct json *out)
-{
+bool decode_quantity(struct decoder *d, const struct json *in, struct json *out) {
     set_string(d, out, "0");
     if (absent(in)) return true;
     const char *s = in->type == JSON_STRING ? in->s : json_text(d->arena, in), *problem = NULL;
@@ -131,8 +123,7 @@ bool decode_quantity(struct decoder *d, const struct json *in, struct json *out)
     return normal != NULL;
 }
 
-bool decode_int_or_string(struct decoder *d, const struct decode_frame *at, const struct json *in, struct json *out)
-{
+bool decode_int_or_string(struct decoder *d, const struct decode_frame *at, const struct json *in, struct json *out) {
     *out = (struct json){.type = JSON_INT};
     if (absent(in)) return true;
     if (in->type == JSON_STRING || (in->type == JSON_INT && in->i >= INT32_MIN && in->i <= INT32_MAX)) {
@@ -145,20 +136,17 @@ bool decode_int_or_string(struct decoder *d, const struct decode_frame *at, cons
 
 /* ---- base64 ---- */
 
-static bool in_alphabet(char c)
-{
+static bool in_alphabet(char c) {
     return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/';
 }
 
-static size_t skip_newlines(const char *s, size_t n, size_t i)
-{
+static size_t skip_newlines(const char *s, size_t n, size_t i) {
     while (i < n && (s[i] == '\n' || s[i] == '\r')) i++;
     return i;
 }
 
 /* The offset of the first mistake as Go's decoder counts it, -1 if there is none. `clean` gets the text without newlines. */
-static int64_t base64_mistake(const char *s, size_t n, struct buf *clean)
-{
+static int64_t base64_mistake(const char *s, size_t n, struct buf *clean) {
     for (size_t i = 0, j = 0;; j = (j + 1) % 4) {
         i = skip_newlines(s, n, i);
         if (i == n) return j == 0 ? -1 : (int64_t)(n - j);
@@ -181,8 +169,7 @@ static int64_t base64_mistake(const char *s, size_t n, struct buf *clean)
     }
 }
 
-void decode_bytes(struct decoder *d, const struct decode_frame *at, const struct json *in, struct json *out)
-{
+void decode_bytes(struct decoder *d, const struct decode_frame *at, const struct json *in, struct json *out) {
     *out = json_null;
     if (absent(in)) return;
     if (in->type != JSON_STRING) {

@@ -4,8 +4,7 @@
 #include "schema/default.h"
 #include "base/str.h"
 
-static size_t position(const struct default_object *o, const char *name)
-{
+static size_t position(const struct default_object *o, const char *name) {
     const struct field *f = type_field(o->type, name);
     if (!f) abort();
     return (size_t)(f - o->type->fields);
@@ -13,24 +12,20 @@ static size_t position(const struct default_object *o, const char *name)
 
 const struct json *default_get(const struct default_object *o, const char *name) { return o->values[position(o, name)]; }
 
-void default_set(struct default_object *o, const char *name, const struct json *value)
-{
+void default_set(struct default_object *o, const char *name, const struct json *value) {
     o->values[position(o, name)] = value;
     o->changed = true;
 }
 
-void default_set_str(struct default_object *o, const char *name, const char *value)
-{
+void default_set_str(struct default_object *o, const char *name, const char *value) {
     default_set(o, name, json_string(o->arena, value));
 }
 
-bool default_is(const struct default_object *o, const char *name, const char *expected)
-{
+bool default_is(const struct default_object *o, const char *name, const char *expected) {
     return json_str_is(default_get(o, name), NULL, expected);
 }
 
-void default_merge(struct default_object *o, const char *name, const struct json *from)
-{
+void default_merge(struct default_object *o, const char *name, const struct json *from) {
     const struct json *to = default_get(o, name);
     bool changed = false;
     JSON_EACH_MEMBER(m, from) {
@@ -42,8 +37,7 @@ void default_merge(struct default_object *o, const char *name, const struct json
 }
 
 /* The JSON text of a constant: almost always a plain string, a number or {}. */
-static const struct json *constant(struct arena *a, const char *text)
-{
+static const struct json *constant(struct arena *a, const char *text) {
     size_t n = strlen(text);
     int64_t number;
     if (text[0] == '"' && !strchr(text, '\\')) return json_string_n(a, text + 1, n - 2);
@@ -55,8 +49,7 @@ static const struct json *constant(struct arena *a, const char *text)
     return v;
 }
 
-static bool is_zero(const struct json *v)
-{
+static bool is_zero(const struct json *v) {
     switch (v->type) {
     case JSON_NULL: return true;
     case JSON_BOOL: return !v->b;
@@ -67,8 +60,7 @@ static bool is_zero(const struct json *v)
 }
 
 /* The API keeps quantities of resource lists in thousandths: finer ones ("100n", "5u") are rounded up. */
-static const struct json *round_resources(struct arena *a, const struct json *list)
-{
+static const struct json *round_resources(struct arena *a, const struct json *list) {
     const struct json *out = list;
     JSON_EACH_MEMBER(m, list) {
         if (m->value.type != JSON_STRING || m->value.len == 0 || !strchr("nu", m->value.s[m->value.len - 1])) continue;
@@ -81,8 +73,7 @@ static const struct json *round_resources(struct arena *a, const struct json *li
 
 static const struct json *walk(struct arena *a, const struct type *t, const struct json *v);
 
-static void set_constants(struct default_object *o)
-{
+static void set_constants(struct default_object *o) {
     for (size_t i = 0; i < o->type->field_count; i++) {
         const struct field *f = &o->type->fields[i];
         const struct json *v = o->values[i];
@@ -94,8 +85,7 @@ static void set_constants(struct default_object *o)
     }
 }
 
-static void walk_fields(struct default_object *o)
-{
+static void walk_fields(struct default_object *o) {
     for (size_t i = 0; i < o->type->field_count; i++) {
         const struct field *f = &o->type->fields[i];
         const struct json *v = o->values[i], *changed = v;
@@ -108,8 +98,7 @@ static void walk_fields(struct default_object *o)
     }
 }
 
-static const struct json *repack(const struct default_object *o)
-{
+static const struct json *repack(const struct default_object *o) {
     struct json_object out = {.arena = o->arena};
     for (size_t i = 0; i < o->type->field_count; i++)
         if (o->values[i]) json_object_add(&out, o->type->fields[i].name, o->values[i]);
@@ -117,8 +106,7 @@ static const struct json *repack(const struct default_object *o)
     return json_object_done(&out);
 }
 
-static const struct json *walk_struct(struct arena *a, const struct type *t, const struct json *v)
-{
+static const struct json *walk_struct(struct arena *a, const struct type *t, const struct json *v) {
     struct default_object o = {.arena = a, .type = t};
     ptrdiff_t last = -1;
     JSON_EACH_MEMBER(m, v) {
@@ -134,20 +122,20 @@ static const struct json *walk_struct(struct arena *a, const struct type *t, con
     return o.changed ? repack(&o) : v;
 }
 
-static const struct json *walk_list(struct arena *a, const struct type *t, const struct json *v)
-{
+static const struct json *walk_list(struct arena *a, const struct type *t, const struct json *v) {
     const struct json *out = v;
     for (size_t i = 0; i < json_len(v); i++) {
         const struct json *item = walk(a, t->element, &v->items[i]);
         if (item == &v->items[i]) continue;
-        if (out == v) out = arena_dup(a, &(struct json){JSON_ARRAY, v->len, {.items = arena_dup(a, v->items, v->len * sizeof(*v))}}, sizeof(*v));
+        if (out == v)
+            out = arena_dup(a, &(struct json){JSON_ARRAY, v->len, {.items = arena_dup(a, v->items, v->len * sizeof(*v))}},
+                            sizeof(*v));
         memcpy((char *)(uintptr_t)&out->items[i], item, sizeof(*item)); /* ours alone until it is returned */
     }
     return out;
 }
 
-static const struct json *walk_map(struct arena *a, const struct type *t, const struct json *v)
-{
+static const struct json *walk_map(struct arena *a, const struct type *t, const struct json *v) {
     const struct json *out = v;
     JSON_EACH_MEMBER(m, v) {
         const struct json *item = walk(a, t->element, &m->value);
@@ -156,8 +144,7 @@ static const struct json *walk_map(struct arena *a, const struct type *t, const 
     return out;
 }
 
-static const struct json *walk(struct arena *a, const struct type *t, const struct json *v)
-{
+static const struct json *walk(struct arena *a, const struct type *t, const struct json *v) {
     if (!t->has_defaults) return v;
     if (t->kind == TYPE_STRUCT && v->type == JSON_OBJECT) return walk_struct(a, t, v);
     if (t->kind == TYPE_LIST && v->type == JSON_ARRAY) return walk_list(a, t, v);
@@ -165,12 +152,10 @@ static const struct json *walk(struct arena *a, const struct type *t, const stru
     return v;
 }
 
-const struct json *schema_default_type(struct arena *a, const struct type *t, const struct json *object)
-{
+const struct json *schema_default_type(struct arena *a, const struct type *t, const struct json *object) {
     return walk(a, t, object);
 }
 
-const struct json *schema_default(struct arena *a, const struct resource *r, const struct json *object)
-{
+const struct json *schema_default(struct arena *a, const struct resource *r, const struct json *object) {
     return r->crd ? object : walk(a, r->type, object);
 }

@@ -7,8 +7,7 @@
 static bool is_lower_alnum(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 
 /* Components of lower-case letters and digits, joined by '.', '_', '__' or dashes; separated by slashes. */
-static bool valid_path(const char *s, const char *end)
-{
+static bool valid_path(const char *s, const char *end) {
     if (s == end) return false;
     while (s < end) {
         if (!is_lower_alnum(*s)) return false;
@@ -18,13 +17,13 @@ static bool valid_path(const char *s, const char *end)
         while (s < end && (*s == '-' || *s == '_' || *s == '.')) s++;
         size_t n = (size_t)(s - separator);
         if (n == 0 && *s == '/') s++;
-        else if (n == 0 || (*separator == '.' && n > 1) || (*separator == '_' && (n > 2 || (n == 2 && separator[1] != '_')))) return false;
+        else if (n == 0 || (*separator == '.' && n > 1) || (*separator == '_' && (n > 2 || (n == 2 && separator[1] != '_'))))
+            return false;
     }
     return false;
 }
 
-static bool valid_tag(const char *s, const char *end)
-{
+static bool valid_tag(const char *s, const char *end) {
     if (s == end || end - s > 128 || *s == '.' || *s == '-') return false;
     for (; s < end; s++)
         if (!isalnum((unsigned char)*s) && !strchr("_.-", *s)) return false;
@@ -32,15 +31,14 @@ static bool valid_tag(const char *s, const char *end)
 }
 
 /* "sha256:" and at least 32 hexadecimal digits. */
-static bool valid_digest(const char *s)
-{
+static bool valid_digest(const char *s) {
     const char *colon = strchr(s, ':');
-    return colon && colon > s && isalpha((unsigned char)*s) && strspn(colon + 1, "0123456789abcdefABCDEF") == strlen(colon + 1) && strlen(colon + 1) >= 32;
+    return colon && colon > s && isalpha((unsigned char)*s) && strspn(colon + 1, "0123456789abcdefABCDEF") == strlen(colon + 1) &&
+           strlen(colon + 1) >= 32;
 }
 
 /* A first component with a dot, a port or upper-case letters, or "localhost", is the registry. */
-static const char *skip_domain(const char *s, const char *end)
-{
+static const char *skip_domain(const char *s, const char *end) {
     const char *slash = memchr(s, '/', (size_t)(end - s));
     if (!slash) return s;
     bool domain = slash - s == 9 && memcmp(s, "localhost", 9) == 0;
@@ -51,8 +49,7 @@ static const char *skip_domain(const char *s, const char *end)
     return domain ? slash + 1 : s;
 }
 
-bool image_is_latest(const char *image)
-{
+bool image_is_latest(const char *image) {
     const char *digest = strchr(image, '@'), *end = digest ? digest : image + strlen(image);
     const char *tag = end;
     for (const char *p = end; p > image && p[-1] != '/'; p--)
@@ -61,7 +58,8 @@ bool image_is_latest(const char *image)
     const char *path = skip_domain(image, path_end);
     bool tagged = path_end != end;
     bool hex_id = path == image && path_end - path == 64 && strspn(path, "0123456789abcdef") >= 64;
-    if (!valid_path(path, path_end) || hex_id || (tagged && !valid_tag(tag, end)) || (digest && !valid_digest(digest + 1))) return false;
+    if (!valid_path(path, path_end) || hex_id || (tagged && !valid_tag(tag, end)) || (digest && !valid_digest(digest + 1)))
+        return false;
     if (!tagged) return !digest;
     return end - tag == 6 && memcmp(tag, "latest", 6) == 0;
 }

@@ -15,14 +15,13 @@ struct pb_decoder {
 };
 struct tag {
     unsigned number, wire;
-    uint64_t value;       /* of a varint or fixed number */
-    struct reader bytes;  /* of a length-delimited one */
+    uint64_t value;      /* of a varint or fixed number */
+    struct reader bytes; /* of a length-delimited one */
 };
 
 static struct error *unexpected_eof(void) { return error_new("unexpected EOF"); }
 
-static bool read_varint(struct reader *r, uint64_t *out)
-{
+static bool read_varint(struct reader *r, uint64_t *out) {
     *out = 0;
     for (unsigned shift = 0; shift < 64 && r->p < r->end; shift += 7) {
         uint8_t byte = *r->p++;
@@ -32,8 +31,7 @@ static bool read_varint(struct reader *r, uint64_t *out)
     return false;
 }
 
-static struct error *read_fixed(struct reader *r, size_t n, uint64_t *out)
-{
+static struct error *read_fixed(struct reader *r, size_t n, uint64_t *out) {
     if ((size_t)(r->end - r->p) < n) return unexpected_eof();
     *out = 0;
     memcpy(out, r->p, n);
@@ -42,47 +40,39 @@ static struct error *read_fixed(struct reader *r, size_t n, uint64_t *out)
 }
 
 /* The next field; groups are not used by Kubernetes. */
-static struct error *read_tag(struct reader *r, struct tag *t)
-{
+static struct error *read_tag(struct reader *r, struct tag *t) {
     uint64_t key, n;
     if (!read_varint(r, &key)) return unexpected_eof();
     t->number = (unsigned)(key >> 3);
     t->wire = key & 7;
     if (t->number == 0 || key >> 32) return error_new("proto: illegal tag %u (wire type %u)", t->number, t->wire);
     switch (t->wire) {
-    case 0:
-        return read_varint(r, &t->value) ? NULL : unexpected_eof();
-    case 1:
-        return read_fixed(r, 8, &t->value);
-    case 5:
-        return read_fixed(r, 4, &t->value);
+    case 0: return read_varint(r, &t->value) ? NULL : unexpected_eof();
+    case 1: return read_fixed(r, 8, &t->value);
+    case 5: return read_fixed(r, 4, &t->value);
     case 2:
         if (!read_varint(r, &n) || n > (size_t)(r->end - r->p)) return unexpected_eof();
         t->bytes = (struct reader){r->p, r->p + n};
         r->p += n;
         return NULL;
-    default:
-        return error_new("proto: illegal wireType %u", t->wire);
+    default: return error_new("proto: illegal wireType %u", t->wire);
     }
 }
 
-static unsigned wire_of(enum type_kind kind)
-{
+static unsigned wire_of(enum type_kind kind) {
     return kind == TYPE_INT32 || kind == TYPE_INT64 || kind == TYPE_BOOL ? 0 : kind == TYPE_DOUBLE ? 1 : 2;
 }
 
 static struct error *message(struct pb_decoder *d, const struct type *t, struct reader r, struct json_object *out);
 static struct error *value(struct pb_decoder *d, const struct type *t, const struct tag *tag, struct json *out);
 
-static struct error *text(struct pb_decoder *d, struct reader r, struct json *out)
-{
+static struct error *text(struct pb_decoder *d, struct reader r, struct json *out) {
     if (!utf8_valid((const char *)r.p, (size_t)(r.end - r.p))) return error_new("string field contains invalid UTF-8");
     *out = *json_string_n(d->arena, (const char *)r.p, (size_t)(r.end - r.p));
     return NULL;
 }
 
-static void base64(struct pb_decoder *d, struct reader r, struct json *out)
-{
+static void base64(struct pb_decoder *d, struct reader r, struct json *out) {
     cleanup_buf struct buf b = {0};
     base64_encode(&b, r.p, (size_t)(r.end - r.p));
     *out = *json_string_n(d->arena, buf_str(&b), b.len);
@@ -95,8 +85,7 @@ struct scalar {
     bool any, has_bytes;
 };
 
-static struct error *read_scalar(struct reader r, struct scalar *s)
-{
+static struct error *read_scalar(struct reader r, struct scalar *s) {
     *s = (struct scalar){0};
     while (r.p < r.end) {
         struct tag tag;
@@ -110,8 +99,7 @@ static struct error *read_scalar(struct reader r, struct scalar *s)
     return NULL;
 }
 
-static struct error *raw(struct pb_decoder *d, const struct scalar *s, struct json *out)
-{
+static struct error *raw(struct pb_decoder *d, const struct scalar *s, struct json *out) {
     size_t n = (size_t)(s->bytes.end - s->bytes.p);
     const struct json *v = &json_null;
     if (n >= 4 && memcmp(s->bytes.p, "k8s", 4) == 0) TRY(schema_pb_decode(d->arena, s->bytes.p, n, &v));
@@ -120,8 +108,7 @@ static struct error *raw(struct pb_decoder *d, const struct scalar *s, struct js
     return NULL;
 }
 
-static struct error *scalar(struct pb_decoder *d, const struct type *t, struct reader r, struct json *out)
-{
+static struct error *scalar(struct pb_decoder *d, const struct type *t, struct reader r, struct json *out) {
     struct scalar s;
     char buffer[TIME_STRING_MAX];
     TRY(read_scalar(r, &s));
@@ -131,26 +118,22 @@ static struct error *scalar(struct pb_decoder *d, const struct type *t, struct r
         int64_t seconds = MAX(MIN(s.numbers[1], INT64_MAX / NSEC_PER_SEC - 1), INT64_MIN / NSEC_PER_SEC + 1);
         int64_t wall = seconds * NSEC_PER_SEC + (uint32_t)s.numbers[2] % NSEC_PER_SEC;
         *out = json_null;
-        if (s.any) *out = *json_string(d->arena, t->kind == TYPE_TIME ? time_format(buffer, wall) : time_format_micro(buffer, wall));
+        if (s.any)
+            *out = *json_string(d->arena, t->kind == TYPE_TIME ? time_format(buffer, wall) : time_format_micro(buffer, wall));
         return NULL;
     }
-    case TYPE_DURATION:
-        *out = *json_string(d->arena, duration_format(buffer, s.numbers[1]));
-        return NULL;
+    case TYPE_DURATION: *out = *json_string(d->arena, duration_format(buffer, s.numbers[1])); return NULL;
     case TYPE_INT_OR_STRING:
         if (s.numbers[1] == 1) return text(d, s.bytes, out);
         *out = (struct json){.type = JSON_INT, .i = (int32_t)s.numbers[2]};
         return NULL;
-    case TYPE_QUANTITY:
-        return text(d, s.bytes, out);
-    default:
-        return raw(d, &s, out);
+    case TYPE_QUANTITY: return text(d, s.bytes, out);
+    default: return raw(d, &s, out);
     }
 }
 
 /* A list of strings in a message of its own. */
-static struct error *unwrap(struct pb_decoder *d, const struct type *list, struct reader r, struct json *out)
-{
+static struct error *unwrap(struct pb_decoder *d, const struct type *list, struct reader r, struct json *out) {
     struct json_array items = {.arena = d->arena};
     while (r.p < r.end) {
         struct tag tag;
@@ -164,8 +147,7 @@ static struct error *unwrap(struct pb_decoder *d, const struct type *list, struc
     return NULL;
 }
 
-static struct error *map_entry(struct pb_decoder *d, const struct field *f, struct reader r, struct json_object *map)
-{
+static struct error *map_entry(struct pb_decoder *d, const struct field *f, struct reader r, struct json_object *map) {
     struct json key = json_empty_string, item = json_null;
     while (r.p < r.end) {
         struct tag tag;
@@ -178,8 +160,7 @@ static struct error *map_entry(struct pb_decoder *d, const struct field *f, stru
     return NULL;
 }
 
-static struct error *custom(struct pb_decoder *d, const struct type *t, struct reader r, struct json *out)
-{
+static struct error *custom(struct pb_decoder *d, const struct type *t, struct reader r, struct json *out) {
     struct json_array items = {.arena = d->arena};
     *out = json_null;
     while (r.p < r.end) {
@@ -202,18 +183,13 @@ static struct error *custom(struct pb_decoder *d, const struct type *t, struct r
     return NULL;
 }
 
-static struct error *value(struct pb_decoder *d, const struct type *t, const struct tag *tag, struct json *out)
-{
-    if (tag->wire != wire_of(t->kind)) return error_new("proto: wrong wireType = %u for field %s", tag->wire, t->name ? t->name : "Items");
+static struct error *value(struct pb_decoder *d, const struct type *t, const struct tag *tag, struct json *out) {
+    if (tag->wire != wire_of(t->kind))
+        return error_new("proto: wrong wireType = %u for field %s", tag->wire, t->name ? t->name : "Items");
     switch (t->kind) {
-    case TYPE_STRING:
-        return text(d, tag->bytes, out);
-    case TYPE_BYTES:
-        base64(d, tag->bytes, out);
-        return NULL;
-    case TYPE_BOOL:
-        *out = tag->value ? json_true : json_false;
-        return NULL;
+    case TYPE_STRING: return text(d, tag->bytes, out);
+    case TYPE_BYTES: base64(d, tag->bytes, out); return NULL;
+    case TYPE_BOOL: *out = tag->value ? json_true : json_false; return NULL;
     case TYPE_INT32:
     case TYPE_INT64:
         *out = (struct json){.type = JSON_INT, .i = t->kind == TYPE_INT32 ? (int32_t)tag->value : (int64_t)tag->value};
@@ -229,13 +205,11 @@ static struct error *value(struct pb_decoder *d, const struct type *t, const str
         *out = *json_object_done(&object);
         return NULL;
     }
-    default:
-        return scalar(d, t, tag->bytes, out);
+    default: return scalar(d, t, tag->bytes, out);
     }
 }
 
-static const struct field *field_by_number(const struct type *t, unsigned number, size_t *index)
-{
+static const struct field *field_by_number(const struct type *t, unsigned number, size_t *index) {
     for (size_t low = 0, high = t->pb_count; low < high;) {
         size_t mid = (low + high) / 2;
         const struct field *f = &t->pb_fields[t->by_number[mid]];
@@ -253,8 +227,8 @@ struct gathered {
     struct json_object map;
 };
 
-static struct error *one_field(struct pb_decoder *d, const struct field *f, const struct tag *tag, struct gathered *g, struct json_object *out)
-{
+static struct error *one_field(struct pb_decoder *d, const struct field *f, const struct tag *tag, struct gathered *g,
+                               struct json_object *out) {
     struct json v;
     enum type_kind kind = f->type->kind;
     if (tag->wire != wire_of(kind == TYPE_LIST && !f->pb_wrap ? f->type->element->kind : kind))
@@ -278,8 +252,7 @@ static struct error *one_field(struct pb_decoder *d, const struct field *f, cons
     return NULL;
 }
 
-static struct error *message(struct pb_decoder *d, const struct type *t, struct reader r, struct json_object *out)
-{
+static struct error *message(struct pb_decoder *d, const struct type *t, struct reader r, struct json_object *out) {
     if (t->kind != TYPE_STRUCT || d->depth >= MAX_NESTING) return error_new("proto: message too deeply nested");
     d->depth++;
     struct gathered *gathered = arena_calloc(d->arena, t->pb_count + 1, sizeof(*gathered));
@@ -299,22 +272,20 @@ static struct error *message(struct pb_decoder *d, const struct type *t, struct 
     return NULL;
 }
 
-static struct error *decode(struct arena *a, const struct type *t, struct reader r, struct json_object *object, const struct json **out)
-{
+static struct error *decode(struct arena *a, const struct type *t, struct reader r, struct json_object *object,
+                            const struct json **out) {
     if (t->no_protobuf) return error_new("%s has no protobuf form", t->name);
     struct pb_decoder d = {.arena = a};
     TRY(message(&d, t, r, object));
     return schema_decode(a, t, json_object_done(object), NULL, out);
 }
 
-struct error *schema_pb_decode_raw(struct arena *a, const struct type *t, const void *p, size_t n, const struct json **out)
-{
+struct error *schema_pb_decode_raw(struct arena *a, const struct type *t, const void *p, size_t n, const struct json **out) {
     struct json_object object = {.arena = a};
     return decode(a, t, (struct reader){p, (const uint8_t *)p + n}, &object, out);
 }
 
-struct error *schema_pb_decode(struct arena *a, const void *p, size_t n, const struct json **out)
-{
+struct error *schema_pb_decode(struct arena *a, const void *p, size_t n, const struct json **out) {
     if (n < 4 || memcmp(p, "k8s", 4) != 0)
         return error_new("provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]");
     struct reader r = {(const uint8_t *)p + 4, (const uint8_t *)p + n}, raw_bytes = {0};
@@ -329,7 +300,9 @@ struct error *schema_pb_decode(struct arena *a, const void *p, size_t n, const s
     const struct json *meta = json_object_done(&head);
     const char *version = json_str_or(meta, "apiVersion", ""), *kind = json_str_or(meta, "kind", "");
     const struct type *t = type_find_kind(version, kind);
-    if (!t) return error_new("no kind \"%s\" is registered for version \"%s\" in scheme \"pkg/runtime/scheme.go:111\"", kind, version);
+    if (!t)
+        return error_new("no kind \"%s\" is registered for version \"%s\" in scheme \"pkg/runtime/scheme.go:111\"", kind,
+                         version);
     json_object_add(&object, "kind", json_string(a, kind));
     json_object_add(&object, "apiVersion", json_string(a, version));
     return decode(a, t, raw_bytes, &object, out);

@@ -4,8 +4,7 @@
 #include "schema/tables.h"
 #include <stdio.h>
 
-const struct field *type_field(const struct type *t, const char *name)
-{
+const struct field *type_field(const struct type *t, const char *name) {
     for (size_t low = 0, high = t->field_count; low < high;) {
         size_t mid = (low + high) / 2;
         const struct field *f = &t->fields[t->by_name ? t->by_name[mid] : mid];
@@ -17,8 +16,7 @@ const struct field *type_field(const struct type *t, const char *name)
     return NULL;
 }
 
-const struct type *type_find(const char *name)
-{
+const struct type *type_find(const char *name) {
     for (size_t low = 0, high = schema_struct_count; low < high;) {
         size_t mid = (low + high) / 2;
         int order = strcmp(name, schema_types[mid].name);
@@ -29,8 +27,7 @@ const struct type *type_find(const char *name)
     return NULL;
 }
 
-const struct type *type_find_kind(const char *api_version, const char *kind)
-{
+const struct type *type_find_kind(const char *api_version, const char *kind) {
     char name[256];
     snprintf(name, sizeof(name), "%s%s/%s", strchr(api_version, '/') ? "" : "core/", api_version, kind);
     const struct type *t = type_find(name);
@@ -40,22 +37,19 @@ const struct type *type_find_kind(const char *api_version, const char *kind)
 }
 
 /* The first match is of the preferred version, because the tables are in discovery order. */
-const struct resource *resource_find(const char *group, const char *version, const char *plural)
-{
+const struct resource *resource_find(const char *group, const char *version, const char *plural) {
     for (const struct resource *const *r = builtin_resources; *r; r++)
         if (str_eq((*r)->plural, plural) && str_eq((*r)->group, group) && (!version || str_eq((*r)->version, version))) return *r;
     return NULL;
 }
 
-const struct resource *resource_find_kind(const char *group, const char *version, const char *kind)
-{
+const struct resource *resource_find_kind(const char *group, const char *version, const char *kind) {
     for (const struct resource *const *r = builtin_resources; *r; r++)
         if (str_eq((*r)->kind, kind) && str_eq((*r)->group, group) && (!version || str_eq((*r)->version, version))) return *r;
     return NULL;
 }
 
-const struct subresource *resource_subresource(const struct resource *r, const char *name)
-{
+const struct subresource *resource_subresource(const struct resource *r, const char *name) {
     for (size_t i = 0; i < r->subresource_count; i++)
         if (str_eq(r->subresources[i].name, name)) return &r->subresources[i];
     return NULL;
@@ -70,14 +64,12 @@ static const struct {
     {&resource_events, "source", "source.component"},
 };
 
-static const char *scalar_text(struct arena *a, const struct json *v)
-{
+static const char *scalar_text(struct arena *a, const struct json *v) {
     if (!v || v->type == JSON_NULL || v->type == JSON_ARRAY || v->type == JSON_OBJECT) return "";
     return v->type == JSON_STRING ? v->s : json_text(a, v);
 }
 
-const char *resource_field(struct arena *a, const struct resource *r, const struct json *object, const char *label)
-{
+const char *resource_field(struct arena *a, const struct resource *r, const struct json *object, const char *label) {
     const char *path = label;
     for (size_t i = 0; i < ARRAY_LEN(label_paths); i++)
         if (label_paths[i].resource == r && str_eq(label_paths[i].label, label)) path = label_paths[i].path;
@@ -95,8 +87,7 @@ const char *resource_field(struct arena *a, const struct resource *r, const stru
     return scalar_text(a, v);
 }
 
-void schema_init(void)
-{
+void schema_init(void) {
     const char **names = xmalloc(schema_field_count * sizeof(*names));
     size_t n = 0;
     for (size_t i = 0; i < schema_field_count; i++)
