@@ -1,8 +1,9 @@
 #include "base/str.h"
 #include "schema/schema.h"
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
+
+#include <cmocka.h>
 
 static const struct json *convert(struct arena *a, const struct resource *from, const struct resource *to,
                                   const struct json *in) {

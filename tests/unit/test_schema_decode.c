@@ -1,8 +1,9 @@
 #include "base/str.h"
 #include "schema/schema.h"
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
+
+#include <cmocka.h>
 
 /* Single quotes stand for double ones. */
 static const struct json *parse(struct arena *a, const char *text) {

@@ -3,10 +3,11 @@
 #include "base/str.h"
 #include "schema/default_image.h"
 #include "schema/schema.h"
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+
+#include <cmocka.h>
 
 static const struct json *parse(struct arena *a, const char *text, size_t n) {
     const struct json *v;

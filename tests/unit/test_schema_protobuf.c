@@ -1,8 +1,9 @@
 #include "base/str.h"
 #include "schema/schema.h"
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
+
+#include <cmocka.h>
 
 static const struct json *parse(struct arena *a, const char *text) {
     const struct json *v;

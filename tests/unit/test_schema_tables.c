@@ -1,8 +1,9 @@
 #include "base/str.h"
 #include "schema/schema.h"
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
+
+#include <cmocka.h>
 
 static void every_field_is_found_by_its_name(void **state) {
     (void)state;
