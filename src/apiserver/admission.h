@@ -1,0 +1,20 @@
+/* Admission plug-ins: a row in admission.c's table, a file each. */
+#pragma once
+#include "apiserver/change.h"
+
+struct admission_plugin {
+    const char *name;
+    struct error *(*mutate)(struct change *c);   /* may replace c->object; may be NULL */
+    struct error *(*validate)(struct change *c); /* may be NULL */
+    bool off;                                    /* not enabled by default */
+};
+typedef struct error *admit_fn(struct change *c);
+
+/* 403 with the plug-in's reason, for the object of the change. */
+struct error *admission_forbidden(const struct change *c, const char *fmt, ...) PRINTF(2, 3);
+bool change_is(const struct change *c, const struct resource *r, const char *sub); /* sub "": the object itself */
+
+admit_fn namespace_lifecycle, node_restriction_mutate, node_restriction, limit_ranger, limit_ranger_check, service_account, service_account_check, taint_nodes,
+    pod_security, priority_mutate, priority_check, default_tolerations, default_storage_class, storage_protection, claim_resize, runtime_class,
+    runtime_class_check, certificate_approval, certificate_signing, certificate_subject, default_ingress_class, topology_labels, mutating_webhooks,
+    validating_policies, validating_webhooks, resource_quota, owner_references_check;

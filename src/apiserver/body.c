@@ -1,0 +1,162 @@
+/* From the bytes of a body to an object of the wanted kind: apiserver/pkg/endpoints/handlers/create.go and the
+ * serializers' errors. */
+#include "apiserver/body.h"
+
+#define KIND_STRUCT "struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }"
+
+static const char *summary(struct arena *a, const char *p, size_t n) {
+    if (n == 0) return "<empty>";
+    size_t shown = MIN(n, 30);
+    const char *more = n > shown ? " ..." : "";
+    if (*p == '{') return arena_printf(a, "%.*s%s", (int)shown, p, more);
+    struct buf hex = {0};
+    hex_encode(&hex, p, shown);
+    const char *out = arena_printf(a, "%s%s", buf_str(&hex), more);
+    buf_free(&hex);
+    return out;
+}
+
+static struct error *unrecognized(struct request *r, const char *kind, const char *why) {
+    if (kind == NULL) return status_bad_request("%s", why);
+    const char *p = r->x ? r->x->body : "";
+    return status_bad_request("the object provided is unrecognized (must be of type %s): %s (%s)", kind, why,
+                              summary(r->arena, p, r->x ? r->x->body_len : 0));
+}
+
+static const char *const type_words[] = {[JSON_NULL] = "null", [JSON_BOOL] = "bool", [JSON_INT] = "number", [JSON_DOUBLE] = "number",
+                                         [JSON_STRING] = "string", [JSON_ARRAY] = "array", [JSON_OBJECT] = "object"};
+
+/* What the search for kind and version stumbles over, NULL if nothing. */
+static const char *kind_problem(struct arena *a, const struct json *v) {
+    if (v->type != JSON_OBJECT && v->type != JSON_NULL)
+        return arena_printf(a, "json: cannot unmarshal %s into Go value of type " KIND_STRUCT, type_words[v->type]);
+    static const char *const fields[] = {"apiVersion", "kind"};
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+        const struct json *f = json_member(v, fields[i]);
+        if (f && f->type != JSON_STRING && f->type != JSON_NULL)
+            return arena_printf(a, "json: cannot unmarshal %s into Go struct field .%s of type string", type_words[f->type], fields[i]);
+    }
+    return NULL;
+}
+
+struct error *body_parse(struct request *r, const char *wanted_kind, struct parsed *out) {
+    *out = (struct parsed){.duplicates = {.arena = r->arena}};
+    if (r->x == NULL) return out->value = r->body, NULL;
+    if (r->x->body_too_large) return status_too_large("limit is 3145728");
+    const char *p = r->x->body;
+    size_t n = r->x->body_len;
+    enum media_type media;
+    TRY(negotiate_body(r, &media));
+    cleanup_error struct error *e = NULL;
+    if (media == MEDIA_PROTOBUF) {
+        e = schema_pb_decode(r->arena, p, n, &out->value);
+        if (e) return unrecognized(r, wanted_kind, e->message);
+        return NULL;
+    }
+    e = media == MEDIA_YAML ? yaml_parse(r->arena, p, n, NULL, &out->duplicates, &out->value)
+                            : json_parse(r->arena, p, n, NULL, &out->duplicates, &out->value);
+    if (e && media == MEDIA_YAML) return unrecognized(r, wanted_kind, arena_printf(r->arena, "error converting YAML to JSON: %s", e->message));
+    if (e) return unrecognized(r, wanted_kind, arena_printf(r->arena, "couldn't get version/kind; json parse error: %s", e->message));
+    const char *why = kind_problem(r->arena, out->value);
+    if (why) return unrecognized(r, wanted_kind, arena_printf(r->arena, "couldn't get version/kind; json parse error: %s", why));
+    if (out->value->type == JSON_NULL) out->value = &json_empty_object;
+    return NULL;
+}
+
+/* ---- kind and version ---- */
+
+/* Go's package of a group's internal types: the group's first label. */
+static const char *package_of(struct arena *a, const char *group) { return *group ? arena_strndup(a, group, strcspn(group, ".")) : "core"; }
+
+static bool known_kind(struct apiserver *s, struct arena *a, const char *version, const char *kind) {
+    const char *slash = strchr(version, '/');
+    const char *group = slash ? arena_strndup(a, version, (size_t)(slash - version)) : "";
+    (void)s;
+    if (resource_find_kind(group, slash ? slash + 1 : version, kind)) return true;
+    static const char *const meta[] = {"Status", "DeleteOptions", "CreateOptions", "UpdateOptions", "PatchOptions", "ListOptions", "WatchEvent", NULL};
+    bool core = strcmp(version, "v1") == 0;
+    if ((core && strcmp(kind, "List") == 0) || str_in(kind, meta)) return true;
+    const struct type *t = type_find(arena_printf(a, "%s/%s/%s", core ? "core" : group, slash ? slash + 1 : version, kind));
+    return t && t->kind == TYPE_STRUCT && type_field(t, "metadata");
+}
+
+static struct error *cannot_handle(const char *kind, const char *version, const char *wanted, const char *why) {
+    const char *slash = strchr(version, '/');
+    return status_bad_request("%s in version \"%s\" cannot be handled as a %s: %s", kind, slash ? slash + 1 : version, wanted, why);
+}
+
+/* Kind and version default to those asked for; others are refused as the scheme's conversion words it. */
+static struct error *check_kind(struct request *r, const struct body_type *t, const char **version, const char **kind) {
+    const char *group_version = *t->group ? arena_printf(r->arena, "%s/%s", t->group, t->version) : t->version;
+    if (!**kind) *kind = t->kind;
+    if (!**version) *version = group_version;
+    if (strcmp(*kind, t->kind) == 0 && strcmp(*version, group_version) == 0) return NULL;
+    if (t->custom) {
+        if (strcmp(*kind, t->kind) != 0 || strcmp(*version, group_version) == 0)
+            return status_bad_request("the kind in the data (%s) does not match the expected kind (%s)", *kind, t->kind);
+        return status_bad_request("the API version in the data (%s) does not match the expected API version (%s)", *version, group_version);
+    }
+    const char *why;
+    if (!known_kind(r->server, r->arena, *version, *kind)) {
+        why = arena_printf(r->arena, "no kind \"%s\" is registered for version \"%s\" in scheme \"pkg/runtime/scheme.go:111\"", *kind, *version);
+    } else if (strcmp(*kind, t->kind) == 0) {
+        return status_bad_request("the API version in the data (%s) does not match the expected API version (%s)", *version, group_version);
+    } else {
+        const char *slash = strchr(*version, '/');
+        why = arena_printf(r->arena, "converting (%s.%s) to (%s.%s): unknown conversion", slash ? slash + 1 : *version, *kind,
+                           package_of(r->arena, t->group), t->kind);
+    }
+    return cannot_handle(*kind, *version, t->kind, why);
+}
+
+/* Unknown and doubled fields: refused, warned of or ignored, as the client wishes. */
+static struct error *check_fields(struct request *r, const struct body_type *t, const char *version, const struct json_array *problems) {
+    const char *mode = r->options.field_validation ? r->options.field_validation : "Warn";
+    if (r->x == NULL || problems->len == 0 || strcmp(mode, "Ignore") == 0) return NULL;
+    const char *all = "";
+    for (size_t i = 0; i < problems->len; i++) {
+        const char *s = json_str(&problems->items[i], NULL);
+        if (strcmp(mode, "Strict") != 0) request_warn(r, "%s", s);
+        all = i ? arena_printf(r->arena, "%s, %s", all, s) : s;
+    }
+    if (strcmp(mode, "Strict") != 0) return NULL;
+    if (t->custom && t->strict_plain) return status_bad_request("strict decoding error: %s", all);
+    return cannot_handle(t->kind, version, t->kind, arena_printf(r->arena, "strict decoding error: %s", all));
+}
+
+struct error *body_decode(struct request *r, const struct body_type *t, const struct parsed *in, const struct json **out) {
+    const char *version = json_str_or(in->value, "apiVersion", ""), *kind = json_str_or(in->value, "kind", "");
+    TRY(check_kind(r, t, &version, &kind));
+    struct json_array problems = {.arena = r->arena};
+    for (size_t i = 0; i < in->duplicates.len; i++)
+        json_array_add(&problems, json_strf(r->arena, "duplicate field \"%s\"", json_str(&in->duplicates.items[i], NULL)));
+    const struct json *v = in->value;
+    cleanup_error struct error *e = schema_decode(r->arena, t->type, v, &problems, &v);
+    if (e) return e->code ? TAKE(e) : cannot_handle(kind, version, t->kind, e->message);
+    TRY(check_fields(r, t, version, &problems));
+    struct json_object o = {.arena = r->arena};
+    json_object_add(&o, "kind", json_string(r->arena, kind));
+    json_object_add(&o, "apiVersion", json_string(r->arena, version));
+    JSON_EACH_MEMBER(m, v) {
+        if (strcmp(m->key, "kind") != 0 && strcmp(m->key, "apiVersion") != 0) json_object_add(&o, m->key, &m->value);
+    }
+    *out = json_object_done(&o);
+    return NULL;
+}
+
+struct body_type body_type_of(const struct request *r) {
+    const struct subresource *sub = r->sub;
+    if (sub && sub->type && strcmp(sub->kind, r->resource->kind) != 0)
+        return (struct body_type){sub->group, sub->version, sub->kind, sub->type, NULL, false, false};
+    return (struct body_type){r->resource->group, r->resource->version, r->resource->kind, r->resource->type, r->resource,
+                              r->resource->crd != NULL, false};
+}
+
+struct error *body_object(struct request *r, const struct json **out) {
+    struct body_type t = body_type_of(r);
+    struct parsed in;
+    TRY(body_parse(r, t.kind, &in));
+    TRY(body_decode(r, &t, &in, out));
+    if (t.resource) *out = schema_default(r->arena, t.resource, *out);
+    return NULL;
+}

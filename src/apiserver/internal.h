@@ -1,0 +1,108 @@
+/* The server's own state and what its files share. Included by all of them. */
+#pragma once
+#include "apiserver/request.h"
+#include "apiserver/validation.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "net/http_client.h"
+#include <pthread.h>
+#include <stdatomic.h>
+#include <strings.h>
+
+/* Notices changes of some tables: for caches that are compiled from stored objects. tracker_changed is cheap while
+ * nothing is written at all, and sees every commit that was published before the call. Any thread. */
+struct tracker;
+struct tracker *tracker_new(struct store *s, struct store_table *const *tables, size_t n);
+bool tracker_changed(struct tracker *t); /* since the last call that returned true; true the first time */
+void tracker_free(struct tracker *t);
+
+/* Slots for requests in flight. */
+struct limiter {
+    _Atomic unsigned used;
+    unsigned max;
+};
+
+struct health_check {
+    const char *name;
+    const char *(*check)(void *arg);
+    void *arg;
+};
+struct path_hook {
+    const char *prefix;
+    http_handler_fn *fn;
+    void *arg;
+};
+#define MAX_HOOKS 16
+
+struct apiserver {
+    struct apiserver_config config; /* strings in `arena` */
+    struct arena arena;
+    struct store *store;
+    const struct clock *clock;
+    struct worker_pool *workers;
+    struct http_client *client;     /* on config.client_loop, NULL: none */
+    _Atomic bool stopping;
+    /* hooks */
+    struct { apiserver_token_fn *fn; void *arg; } token_hooks[MAX_HOOKS];
+    struct { void (*fn)(struct buf *, void *); void *arg; } metric_hooks[MAX_HOOKS];
+    struct health_check checks[MAX_HOOKS];
+    struct path_hook paths[MAX_HOOKS];
+    size_t token_hook_count, metric_hook_count, check_count, path_count;
+    /* parts, each with its own file and lock */
+    struct token_file *token_file;
+    struct token_signer *signer;
+    struct rbac *rbac;
+    struct node_graph *node_graph;
+    struct crds *crds;
+    struct apiservices *apiservices;
+    struct webhooks *webhooks;
+    struct policies *policies;
+    struct allocator *allocator;
+    struct flow *flow;
+    struct metrics *metrics;
+    struct limiter reads, writes;
+    struct watch_stream *watches;   /* open ones; watch_lock */
+    pthread_mutex_t watch_lock;
+};
+
+/* ---- registry: what handlers use of the store (registry.c) ---- */
+
+struct store_table *table_of(struct apiserver *s, const struct resource *r);
+const struct resource *storage_resource(const struct resource *r); /* whose form is stored */
+const char *key_for(struct arena *a, const struct resource *r, const char *ns, const char *name);
+/* The published object in the resource's own version, NULL if there is none. New reference. */
+struct doc *registry_get(struct apiserver *s, const struct resource *r, const char *ns, const char *name);
+/* A stored document as the resource's version shows it: itself (new reference) or converted. */
+struct doc *registry_view(struct apiserver *s, const struct resource *r, struct doc *d);
+/* Walks the published objects of a resource in a namespace ("" or NULL: all) in key order. Borrowed documents. */
+void registry_each(struct apiserver *s, const struct resource *r, const char *ns, bool (*fn)(struct doc *d, void *arg), void *arg);
+/* Commits for the request: its answer waits until this is durable. */
+struct error *registry_commit(struct request *r, const struct store_op *ops, size_t n, uint64_t *revision);
+/* The resource in error messages: group and plural of what was asked for. */
+struct error *not_found(const struct request *r, const char *name);
+const char *api_version(struct arena *a, const struct resource *r);
+
+/* Resolves group, version and plural: built-in or custom. */
+const struct resource *registry_resource(struct apiserver *s, const char *group, const char *version, const char *plural);
+
+/* ---- small helpers on objects ---- */
+const char *meta_str(const struct json *o, const char *field); /* metadata.<field>, "" if absent */
+const struct json *with_meta(struct arena *a, const struct json *o, const char *field, const struct json *v);
+const struct json *without_meta(struct arena *a, const struct json *o, const char *field);
+const char *time_now(struct arena *a, const struct request *r); /* RFC 3339 seconds */
+
+/* ---- limits, metrics ---- */
+struct error *flow_admit(struct request *r);
+void flow_leave(struct request *r);
+void flow_headers(struct request *r, void *head, void (*add)(void *head, const char *name, const char *value));
+struct metrics *metrics_new(void);
+void metrics_free(struct metrics *m);
+void metrics_observe(struct request *r);
+void metrics_watch(struct apiserver *s, struct request *r, int delta);
+void metrics_write(struct apiserver *s, struct buf *out);
+
+/* ---- answers that no resource gives ---- */
+struct error *unknown_path(void);     /* 404, worded for paths */
+struct error *method_refused(void);   /* 405 */
+struct error *unknown_resource(struct request *r);

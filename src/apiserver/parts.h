@@ -1,0 +1,20 @@
+/* The server's parts with state of their own: made and freed by server.c. */
+#pragma once
+#include "apiserver/internal.h"
+
+struct crds *crds_new(struct apiserver *s);
+void crds_free(struct crds *c);
+void crd_warn_deprecated(struct request *r);
+
+struct apiservices *apiservices_new(struct apiserver *s);
+void apiservices_free(struct apiservices *a);
+
+struct webhooks *webhooks_new(struct apiserver *s);
+void webhooks_free(struct webhooks *w);
+bool webhooks_any(struct apiserver *s); /* is there any configuration at all? */
+
+struct policies *policies_new(struct apiserver *s);
+void policies_free(struct policies *p);
+
+struct allocator *allocator_new(struct apiserver *s);
+void allocator_free(struct allocator *a);

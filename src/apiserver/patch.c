@@ -1,0 +1,147 @@
+/* PATCH: JSON patch, merge patch, strategic merge patch, apply (apiserver/pkg/endpoints/handlers/patch.go). */
+#include "apiserver/body.h"
+#include "apiserver/change.h"
+
+#define JSON_PATCH "application/json-patch+json"
+#define MERGE_PATCH "application/merge-patch+json"
+#define STRATEGIC_PATCH "application/strategic-merge-patch+json"
+#define APPLY_PATCH "application/apply-patch+yaml"
+#define MAX_OPERATIONS 10000
+
+struct patch {
+    const struct json *value;      /* the patch, parsed */
+    struct json_array duplicates;
+    const struct json *config;     /* of apply: the checked configuration */
+};
+
+static struct error *patch_media(struct request *r) {
+    const char *t = r->content_type ? r->content_type : "";
+    bool custom = r->resource->crd != NULL;
+    if (strcmp(t, JSON_PATCH) == 0 || strcmp(t, MERGE_PATCH) == 0 || strcmp(t, APPLY_PATCH) == 0) return NULL;
+    if (strcmp(t, STRATEGIC_PATCH) == 0 && !custom) return NULL;
+    return status_unsupported_media_type(t, custom ? JSON_PATCH ", " MERGE_PATCH ", " APPLY_PATCH
+                                                   : JSON_PATCH ", " MERGE_PATCH ", " STRATEGIC_PATCH ", " APPLY_PATCH);
+}
+
+/* The patch as a value. An error is kept for when the object was found. */
+static struct error *patch_parse(struct request *r, struct patch *p) {
+    p->duplicates = (struct json_array){.arena = r->arena};
+    if (r->x == NULL) return p->value = r->body, NULL;
+    bool yaml = strcmp(r->content_type, APPLY_PATCH) == 0;
+    struct error *e = yaml ? yaml_parse(r->arena, r->x->body, r->x->body_len, NULL, &p->duplicates, &p->value)
+                           : json_parse(r->arena, r->x->body, r->x->body_len, NULL, &p->duplicates, &p->value);
+    if (e == NULL) return NULL;
+    cleanup_error struct error *old = e;
+    if (yaml) return status_bad_request("error decoding YAML: %s", old->message);
+    return status_bad_request("error decoding patch: %s", old->message);
+}
+
+/* evanphx/json-patch's complaints reach the client with these codes. */
+static struct error *json_patch_error(struct request *r, struct error *e) {
+    (void)r;
+    cleanup_error struct error *old = e;
+    if (old->code) return TAKE(old);
+    return error_api(422, "Invalid", "%s", old->message);
+}
+
+static struct error *patched_value(struct change *c, const struct patch *p, const struct json *current, const struct json **out) {
+    struct request *r = c->r;
+    if (strcmp(r->content_type, JSON_PATCH) == 0) {
+        if (!json_is(p->value, JSON_ARRAY))
+            return status_bad_request("error decoding patch: json: cannot unmarshal %s into Go value of type jsonpatch.Patch",
+                                      json_is(p->value, JSON_OBJECT) ? "object" : json_is(p->value, JSON_STRING) ? "string" : "number");
+        if (json_len(p->value) > MAX_OPERATIONS)
+            return status_too_large("The allowed maximum operations in a JSON patch is %d, got %zu", MAX_OPERATIONS, json_len(p->value));
+        struct error *e = json_patch(r->arena, current, p->value, MAX_OPERATIONS, out);
+        return e ? json_patch_error(r, e) : NULL;
+    }
+    if (!json_is(p->value, JSON_OBJECT) && !json_is(p->value, JSON_NULL)) {
+        if (strcmp(r->content_type, MERGE_PATCH) == 0) return status_bad_request("error decoding patch: json: cannot unmarshal %s into Go value of type map[string]interface {}", json_is(p->value, JSON_ARRAY) ? "array" : "string");
+        return status_bad_request("couldn't get version/kind; json parse error");
+    }
+    if (strcmp(r->content_type, MERGE_PATCH) == 0) return *out = json_merge_patch(r->arena, current, p->value), NULL;
+    return schema_strategic_merge(r->arena, c->resource->type, current, p->value, out);
+}
+
+static struct error *check_patched_name(struct change *c, const struct json *o) {
+    const char *name = meta_str(o, "name"), *ns = meta_str(o, "namespace");
+    if (strcmp(name, c->name) != 0 && *name)
+        return status_bad_request("the name of the object (%s) does not match the name on the URL (%s)", name, c->name);
+    if (c->resource->namespaced && strcmp(ns, c->ns) != 0)
+        return status_bad_request("the namespace of the object (%s) does not match the namespace on the URL (%s)", ns, c->ns);
+    return NULL;
+}
+
+/* The patched value becomes an object of the kind: decoded (fields checked), defaulted. */
+static struct error *make_patched(struct change *c, const struct json *current, const struct json **out, void *arg) {
+    struct patch *p = arg;
+    struct parsed in = {.duplicates = p->duplicates};
+    if (current == NULL) return *out = NULL, NULL;
+    TRY(patched_value(c, p, current, &in.value));
+    struct body_type t = {c->resource->group, c->resource->version, c->resource->kind, c->resource->type, c->resource, c->resource->crd != NULL, true};
+    TRY(body_decode(c->r, &t, &in, &c->object));
+    c->object = schema_default(c->r->arena, c->resource, c->object);
+    TRY(check_patched_name(c, c->object));
+    TRY(check_conditions(c, c->object));
+    TRY(track_fields(c, current));
+    *out = c->object;
+    return NULL;
+}
+
+/* ---- apply ---- */
+
+static struct error *check_config(struct request *r, struct patch *p) {
+    const struct json *v = p->value;
+    const char *version = api_version(r->arena, r->resource);
+    if (!json_is(v, JSON_OBJECT)) return status_bad_request("error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal %s into Go value of type map[string]interface {}", json_is(v, JSON_ARRAY) ? "array" : "string");
+    if (!*json_str_or(v, "kind", "")) return status_bad_request("Object 'Kind' is missing in '%s'", json_text(r->arena, v));
+    if (json_len(json_get(v, "metadata.managedFields")) > 0) return status_bad_request("metadata.managedFields must be nil");
+    if (!json_str_is(v, "apiVersion", version))
+        return status_bad_request("Incorrect version specified in apply patch. Specified patch version: %s, expected: %s", json_str_or(v, "apiVersion", ""), version);
+    return NULL;
+}
+
+static struct error *make_applied(struct change *c, const struct json *current, const struct json **out, void *arg) {
+    struct request *r = c->r;
+    struct patch *p = arg;
+    struct apply_options o = {.manager = r->options.field_manager, .api_version = api_version(r->arena, c->resource), .subresource = c->sub,
+                              .now = request_now(r), .force = r->options.force, .reset_fields = reset_fields(c)};
+    const struct json *config = p->value;
+    TRY(check_config(r, p));
+    const char *name = meta_str(config, "name");
+    if (*name && strcmp(name, c->name) != 0)
+        return status_bad_request("the name of the object (%s) does not match the name on the URL (%s)", name, c->name);
+    if (!*name) config = with_meta(r->arena, config, "name", json_string(r->arena, c->name));
+    if (c->resource->namespaced && !*meta_str(config, "namespace")) config = with_meta(r->arena, config, "namespace", json_string(r->arena, c->ns));
+    struct body_type t = {c->resource->group, c->resource->version, c->resource->kind, c->resource->type, c->resource, c->resource->crd != NULL, true};
+    struct parsed in = {.value = config, .duplicates = p->duplicates};
+    const struct json *typed;
+    TRY(body_decode(r, &t, &in, &typed));
+    TRY(schema_apply(r->arena, c->resource->type, current, config, &o, &c->object));
+    struct parsed merged = {.value = c->object, .duplicates = {.arena = r->arena}};
+    size_t warned = r->warnings.len;
+    TRY(body_decode(r, &t, &merged, &c->object));
+    r->warnings.len = warned;
+    c->object = schema_default(r->arena, c->resource, c->object);
+    if (current) TRY(check_conditions(c, c->object));
+    *out = c->object;
+    return NULL;
+}
+
+struct error *serve_patch(struct request *r) {
+    CLEANUP(change_free) struct change c = {.r = r, .resource = r->resource, .sub = r->subresource, .ns = r->ns, .name = r->name};
+    struct patch p = {0};
+    TRY(negotiate_accept(r, true, false));
+    TRY(patch_media(r));
+    if (r->x && r->x->body_too_large) return status_too_large("limit is 3145728");
+    TRY(options_write(r, "PatchOptions"));
+    c.dry_run = r->options.dry_run;
+    bool apply = strcmp(r->content_type, APPLY_PATCH) == 0;
+    if (!apply && r->x) {
+        cleanup_doc struct doc *there = registry_get(r->server, r->resource, r->ns, r->name);
+        if (there == NULL) return not_found(r, r->name);
+    }
+    TRY(patch_parse(r, &p));
+    TRY(change_update(&c, apply ? make_applied : make_patched, &p, apply && !*r->subresource));
+    return finish_write(&c, c.operation == OP_CREATE ? 201 : 200);
+}

@@ -1,0 +1,111 @@
+/* What all verbs share: tables, keys, reading, committing. */
+#include "apiserver/internal.h"
+
+const struct resource *storage_resource(const struct resource *r) {
+    if (r->crd || (strcmp(r->group, r->storage_group) == 0 && strcmp(r->version, r->storage_version) == 0)) return r;
+    const struct resource *s = resource_find(r->storage_group, r->storage_version, r->plural);
+    return s ? s : r;
+}
+
+struct store_table *table_of(struct apiserver *s, const struct resource *r) { return store_table(s->store, r->table); }
+struct store_table *apiserver_table(struct apiserver *s, const struct resource *r) { return table_of(s, r); }
+
+const char *key_for(struct arena *a, const struct resource *r, const char *ns, const char *name) {
+    return r->namespaced ? arena_printf(a, "%s/%s", ns, name) : name;
+}
+
+const char *api_version(struct arena *a, const struct resource *r) {
+    return *r->group ? arena_printf(a, "%s/%s", r->group, r->version) : r->version;
+}
+
+struct doc *registry_view(struct apiserver *s, const struct resource *r, struct doc *d) {
+    (void)s;
+    const struct resource *from = storage_resource(r);
+    cleanup_arena struct arena a = {0};
+    const struct json *out = NULL;
+    if (r->crd) {
+        const char *version = api_version(&a, r);
+        if (json_str_is(d->root, "apiVersion", version)) return doc_ref(d);
+        out = json_with_member(&a, d->root, "apiVersion", json_string(&a, version));
+    } else {
+        if (from == r) return doc_ref(d);
+        cleanup_error struct error *e = schema_convert(&a, from, r, d->root, &out);
+        if (e) return doc_ref(d);
+    }
+    struct doc *view = doc_new(out);
+    doc_set_revision(view, d->revision);
+    return view;
+}
+
+struct doc *registry_get(struct apiserver *s, const struct resource *r, const char *ns, const char *name) {
+    cleanup_arena struct arena a = {0};
+    cleanup_doc struct doc *d = store_get(s->store, table_of(s, r), key_for(&a, r, ns, name));
+    return d ? registry_view(s, r, d) : NULL;
+}
+
+struct visit {
+    bool (*fn)(struct doc *d, void *arg);
+    void *arg;
+};
+static bool visit_key(const char *key, struct doc *d, void *arg) {
+    struct visit *v = arg;
+    (void)key;
+    return v->fn(d, v->arg);
+}
+
+void registry_each(struct apiserver *s, const struct resource *r, const char *ns, bool (*fn)(struct doc *d, void *arg), void *arg) {
+    cleanup_arena struct arena a = {0};
+    cleanup_snapshot struct store_snapshot *snap = store_snapshot(s->store);
+    const char *prefix = ns && *ns && r->namespaced ? arena_printf(&a, "%s/", ns) : "";
+    store_visit(snap, table_of(s, r), prefix, NULL, visit_key, &(struct visit){fn, arg});
+}
+
+struct error *not_found(const struct request *r, const char *name) { return status_not_found(r->group, r->plural, name); }
+
+/* ---- committing ---- */
+
+static void settle(struct request *r) {
+    if (atomic_fetch_sub(&r->pending, 1) == 1) r->done(r);
+}
+void request_settle(struct request *r) { settle(r); }
+
+static void committed(uint64_t revision, const struct error *error, void *arg) {
+    struct request *r = arg;
+    (void)revision;
+    struct error *none = NULL;
+    if (error) {
+        struct error *copy = error_copy(error);
+        if (!atomic_compare_exchange_strong(&r->commit_error, &none, copy)) error_free(copy);
+    }
+    settle(r);
+}
+
+struct error *registry_commit(struct request *r, const struct store_op *ops, size_t n, uint64_t *revision) {
+    uint64_t rev;
+    atomic_fetch_add(&r->pending, 1);
+    struct error *e = store_commit(r->server->store, ops, n, committed, r, revision ? revision : &rev);
+    if (e) atomic_fetch_sub(&r->pending, 1);
+    return e;
+}
+
+/* ---- objects ---- */
+
+const char *meta_str(const struct json *o, const char *field) { return json_str_or(json_member(o, "metadata"), field, ""); }
+
+const struct json *with_meta(struct arena *a, const struct json *o, const char *field, const struct json *v) {
+    const struct json *m = json_member(o, "metadata");
+    return json_with_member(a, o, "metadata", json_with_member(a, m ? m : &json_empty_object, field, v));
+}
+
+const struct json *without_meta(struct arena *a, const struct json *o, const char *field) {
+    const struct json *m = json_member(o, "metadata");
+    if (json_member(m, field) == NULL) return o;
+    return json_with_member(a, o, "metadata", json_without_member(a, m, field));
+}
+
+int64_t request_now(const struct request *r) { return clock_wall(r->server->clock); }
+
+const char *time_now(struct arena *a, const struct request *r) {
+    char text[TIME_STRING_MAX];
+    return arena_strdup(a, time_format(text, request_now(r)));
+}

@@ -1,0 +1,121 @@
+/* Making and freeing the server. */
+#include "apiserver/auth.h"
+#include "apiserver/bootstrap.h"
+#include "apiserver/change.h"
+#include "apiserver/parts.h"
+#include "apiserver/watch.h"
+
+#define LOG_COMPONENT "apiserver"
+
+static const char *const *copy_list(struct arena *a, const char *const *list) {
+    const char *const *out = NULL;
+    for (size_t i = 0; list && list[i]; i++) out = strings_add(a, out, list[i]);
+    return out;
+}
+
+static const char *copy(struct arena *a, const char *s) { return s ? arena_strdup(a, s) : NULL; }
+
+static void copy_config(struct apiserver *s, const struct apiserver_config *c) {
+    struct arena *a = &s->arena;
+    static const char *const default_cidrs[] = {"10.96.0.0/12", NULL};
+    s->config = *c;
+    s->config.token_auth_file = copy(a, c->token_auth_file);
+    s->config.client_ca = copy(a, c->client_ca);
+    s->config.requestheader_ca = copy(a, c->requestheader_ca);
+    s->config.issuer = copy(a, c->issuer ? c->issuer : "https://kubernetes.default.svc");
+    s->config.service_account_key = copy(a, c->service_account_key);
+    s->config.advertise_address = copy(a, c->advertise_address);
+    s->config.proxy_client_cert = copy(a, c->proxy_client_cert);
+    s->config.proxy_client_key = copy(a, c->proxy_client_key);
+    s->config.authorization_modes = copy_list(a, c->authorization_modes);
+    s->config.audiences = copy_list(a, c->audiences);
+    s->config.old_service_account_keys = copy_list(a, c->old_service_account_keys);
+    s->config.service_cidrs = copy_list(a, c->service_cidrs ? c->service_cidrs : default_cidrs);
+    s->config.feature_gates = copy_list(a, c->feature_gates);
+    s->config.enabled_admission = copy_list(a, c->enabled_admission);
+    s->config.disabled_admission = copy_list(a, c->disabled_admission);
+    if (s->config.secure_port == 0) s->config.secure_port = 6443;
+    if (s->config.node_port_first == 0) s->config.node_port_first = 30000, s->config.node_port_last = 32767;
+}
+
+static struct error *start(struct apiserver *s) {
+    s->rbac = rbac_new(s);
+    s->crds = crds_new(s);
+    s->apiservices = apiservices_new(s);
+    s->webhooks = webhooks_new(s);
+    s->policies = policies_new(s);
+    s->allocator = allocator_new(s);
+    TRY(token_signer_new(&s->config, &s->signer));
+    if (s->config.token_auth_file) TRY(token_file_load(s->config.token_auth_file, &s->token_file));
+    return bootstrap_run(s);
+}
+
+struct error *apiserver_new(const struct apiserver_config *config, struct apiserver **out) {
+    struct apiserver *s = xcalloc(1, sizeof(*s));
+    copy_config(s, config);
+    s->store = config->store;
+    s->clock = config->clock ? config->clock : &clock_real;
+    s->workers = worker_pool_new("apiserver", 64);
+    s->client = config->client_loop ? http_client_new(config->client_loop) : NULL;
+    s->metrics = metrics_new();
+    s->reads.max = config->max_requests_in_flight ? config->max_requests_in_flight : 400;
+    s->writes.max = config->max_mutating_in_flight ? config->max_mutating_in_flight : 200;
+    pthread_mutex_init(&s->watch_lock, NULL);
+    struct error *e = start(s);
+    if (e) return apiserver_free(s), e;
+    log_info("serving the Kubernetes API, revision %llu", (unsigned long long)store_revision(s->store));
+    *out = s;
+    return NULL;
+}
+
+void apiserver_shutdown(struct apiserver *s) {
+    atomic_store(&s->stopping, true);
+    watch_streams_end(s);
+}
+
+void apiserver_free(struct apiserver *s) {
+    if (s == NULL) return;
+    worker_pool_close(s->workers);
+    if (s->client) http_client_close(s->client);
+    allocator_free(s->allocator);
+    policies_free(s->policies);
+    webhooks_free(s->webhooks);
+    apiservices_free(s->apiservices);
+    rbac_free(s->rbac);
+    crds_free(s->crds);
+    token_signer_free(s->signer);
+    token_file_free(s->token_file);
+    metrics_free(s->metrics);
+    pthread_mutex_destroy(&s->watch_lock);
+    arena_free(&s->arena);
+    free(s);
+}
+
+struct store *apiserver_store(struct apiserver *s) { return s->store; }
+const struct resource *apiserver_resource(struct apiserver *s, const char *group, const char *version, const char *plural) {
+    return registry_resource(s, group, version, plural);
+}
+
+/* ---- hooks ---- */
+
+void apiserver_add_token_authenticator(struct apiserver *s, apiserver_token_fn *fn, void *arg) {
+    if (s->token_hook_count == MAX_HOOKS) return log_error("more than %d token authenticators", MAX_HOOKS);
+    s->token_hooks[s->token_hook_count].fn = fn;
+    s->token_hooks[s->token_hook_count++].arg = arg;
+}
+
+void apiserver_add_metrics(struct apiserver *s, void (*fn)(struct buf *out, void *arg), void *arg) {
+    if (s->metric_hook_count == MAX_HOOKS) return log_error("more than %d sources of metrics", MAX_HOOKS);
+    s->metric_hooks[s->metric_hook_count].fn = fn;
+    s->metric_hooks[s->metric_hook_count++].arg = arg;
+}
+
+void apiserver_add_health(struct apiserver *s, const char *name, const char *(*check)(void *arg), void *arg) {
+    if (s->check_count == MAX_HOOKS) return log_error("more than %d health checks", MAX_HOOKS);
+    s->checks[s->check_count++] = (struct health_check){arena_strdup(&s->arena, name), check, arg};
+}
+
+void apiserver_add_path(struct apiserver *s, const char *prefix, http_handler_fn *fn, void *arg) {
+    if (s->path_count == MAX_HOOKS) return log_error("more than %d paths", MAX_HOOKS);
+    s->paths[s->path_count++] = (struct path_hook){arena_strdup(&s->arena, prefix), fn, arg};
+}

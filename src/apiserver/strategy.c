@@ -1,0 +1,94 @@
+/* Preparing objects for storage: upstream's create and update strategies, as flags and hooks of a table. */
+#include "apiserver/change.h"
+
+const struct strategy *strategy_of(const struct resource *r) {
+    for (const struct strategy *s = strategies; s->resource; s++) {
+        if (s->resource == r) return s;
+    }
+    return NULL;
+}
+
+/* A custom resource's flags follow from its definition: generation always counts; status if it has that subresource. */
+unsigned strategy_flags(const struct resource *r) {
+    if (r->crd) return HAS_GENERATION | GENERATION_ALL | NEEDS_VERSION | (resource_subresource(r, "status") ? KEEPS_STATUS : 0);
+    const struct strategy *s = strategy_of(r);
+    return s ? s->flags : 0;
+}
+
+const char *const *reset_fields(const struct change *c) { return schema_reset_fields(c->resource, c->sub); }
+
+static const struct json *set_generation(struct change *c, const struct json *o, int64_t g) {
+    return with_meta(c->r->arena, o, "generation", json_integer(c->r->arena, g));
+}
+
+const struct json *prepare_create(struct change *c, const struct json *o) {
+    unsigned flags = strategy_flags(c->resource);
+    const struct strategy *s = strategy_of(c->resource);
+    if (flags & KEEPS_STATUS) {
+        const struct field *f = c->resource->crd ? NULL : type_field(c->resource->type, "status");
+        bool empty = f && !f->omitempty && !f->omitzero && !f->pointer;
+        o = json_without_member(c->r->arena, o, "status");
+        if (empty) o = json_with_member(c->r->arena, o, "status", &json_empty_object);
+    }
+    if (flags & (HAS_GENERATION | GENERATION_ALL)) o = set_generation(c, o, 1);
+    return s && s->create ? s->create(c, o) : o;
+}
+
+/* A status update leaves the rest as it was, but for what metadata it may change. */
+static const struct json *status_update(struct change *c, const struct json *o, const struct json *old) {
+    struct arena *a = c->r->arena;
+    const struct json *out = old, *status = json_member(o, "status");
+    out = status ? json_with_member(a, out, "status", status) : json_without_member(a, out, "status");
+    const struct json *meta = json_member(o, "metadata");
+    if (c->resource->crd) {
+        const struct json *managed = json_member(meta, "managedFields");
+        return managed ? with_meta(a, out, "managedFields", managed) : without_meta(a, out, "managedFields");
+    }
+    return json_with_member(a, out, "metadata", meta);
+}
+
+const struct json *prepare_update(struct change *c, const struct json *o, const struct json *old) {
+    unsigned flags = strategy_flags(c->resource);
+    const struct strategy *s = strategy_of(c->resource);
+    if (strcmp(c->sub, "status") == 0) {
+        o = status_update(c, o, old);
+        return s && s->status ? s->status(c, o, old) : o;
+    }
+    if (*c->sub) return s && s->update && strcmp(c->sub, "scale") == 0 ? s->update(c, o, old) : o;
+    if (flags & KEEPS_STATUS) {
+        const struct json *status = json_member(old, "status");
+        o = status ? json_with_member(c->r->arena, o, "status", status) : json_without_member(c->r->arena, o, "status");
+    }
+    return s && s->update ? s->update(c, o, old) : o;
+}
+
+static const struct json *without_rest(struct arena *a, const struct json *o) {
+    return json_without_member(a, json_without_member(a, o, "metadata"), "status");
+}
+
+/* A change of what the user wants counts; a deletion counts too (rest.BeforeDelete). */
+const struct json *bump_generation(struct change *c, const struct json *o, const struct json *old) {
+    struct arena *a = c->r->arena;
+    if (strcmp(c->sub, "status") == 0) return o;
+    bool all = strategy_flags(c->resource) & GENERATION_ALL;
+    bool same = all ? json_semantic_equal(without_rest(a, o), without_rest(a, old))
+                    : json_semantic_equal(json_member(o, "spec"), json_member(old, "spec"));
+    return same ? o : set_generation(c, o, json_int(old, "metadata.generation", 0) + 1);
+}
+
+struct error *validate_change(struct change *c) {
+    struct field_errors e = {.arena = c->r->arena};
+    const struct validation *v = validation_find(c->resource, *c->sub ? c->sub : NULL);
+    const struct validation *whole = *c->sub ? validation_find(c->resource, NULL) : v;
+    const struct field_path *meta = FIELD(NULL, "metadata");
+    validate_object_meta(&e, meta, c->object, c->old, c->resource->namespaced, whole ? whole->name : c->resource->crd ? name_dns1123_subdomain : name_path_segment);
+    if (v && v->validate) v->validate(&e, c->object, c->old);
+    if (c->resource->crd) crd_validate_object(c, &e);
+    if (v && v->warn && e.len == 0) {
+        struct json_array w = {.arena = c->r->arena};
+        v->warn(&w, c->object, c->old);
+        for (size_t i = 0; i < w.len; i++) request_warn(c->r, "%s", json_str(&w.items[i], NULL));
+    }
+    const char *group = c->resource->group;
+    return field_errors_status(&e, group, c->resource->kind, c->name ? c->name : "");
+}

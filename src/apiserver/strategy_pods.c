@@ -1,0 +1,128 @@
+/* Pods: pkg/registry/core/pod/strategy.go. */
+#include "apiserver/strategy.h"
+
+/* ---- quality of service: pkg/apis/core/v1/helper/qos ---- */
+
+static bool zero(const struct json *v) {
+    struct quantity q = quantity_of(v), none = {0};
+    return quantity_compare(&q, &none) <= 0;
+}
+
+struct qos {
+    bool any, guaranteed;
+};
+
+static void qos_container(struct qos *q, const struct json *c) {
+    static const char *const names[] = {"cpu", "memory"};
+    const struct json *requests = json_get(c, "resources.requests"), *limits = json_get(c, "resources.limits");
+    for (size_t i = 0; i < 2; i++) {
+        const struct json *r = json_member(requests, names[i]), *l = json_member(limits, names[i]);
+        bool has_r = r && !zero(r), has_l = l && !zero(l);
+        q->any |= has_r || has_l;
+        struct quantity a = quantity_of(r), b = quantity_of(l);
+        if (!has_l || (has_r && quantity_compare(&a, &b) != 0)) q->guaranteed = false;
+    }
+}
+
+const char *pod_qos(const struct json *pod) {
+    struct qos q = {.guaranteed = true};
+    const struct json *whole = json_get(pod, "spec.resources");
+    if (json_len(json_member(whole, "requests")) || json_len(json_member(whole, "limits"))) {
+        struct json_member m = {.key = "resources", .key_len = 9, .value = *whole};
+        const struct json fake = {.type = JSON_OBJECT, .len = 1, .members = &m};
+        qos_container(&q, &fake);
+        return !q.any ? "BestEffort" : q.guaranteed ? "Guaranteed" : "Burstable";
+    }
+    JSON_EACH(c, json_get(pod, "spec.initContainers")) qos_container(&q, c);
+    JSON_EACH(c, json_get(pod, "spec.containers")) qos_container(&q, c);
+    return !q.any ? "BestEffort" : q.guaranteed ? "Guaranteed" : "Burstable";
+}
+
+/* ---- create ---- */
+
+static const struct json *gate_condition(struct change *c, const struct json *o) {
+    if (json_len(json_get(o, "spec.schedulingGates")) == 0) return o;
+    return json_with(c->r->arena, o, "status.conditions",
+                     json_make(c->r->arena, "[{'type':'PodScheduled','status':'False','lastProbeTime':null,'lastTransitionTime':null,'reason':'SchedulingGated','message':'Scheduling is blocked due to non-empty scheduling gates'}]"));
+}
+
+const struct json *pod_create(struct change *c, const struct json *o) {
+    struct arena *a = c->r->arena;
+    o = json_with_member(a, o, "status", json_make(a, "{'phase':'Pending','qosClass':%s}", pod_qos(o)));
+    return gate_condition(c, o);
+}
+
+/* Label selectors of topology spread and affinity take matchLabelKeys from the pod's own labels. */
+static const struct json *with_keys(struct change *c, const struct json *term, const struct json *labels) {
+    static const struct { const char *field, *op; } lists[] = {{"matchLabelKeys", "In"}, {"mismatchLabelKeys", "NotIn"}};
+    struct arena *a = c->r->arena;
+    const struct json *selector = json_member(term, "labelSelector");
+    if (selector == NULL) return term;
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+        JSON_EACH(key, json_member(term, lists[i].field)) {
+            const char *value = json_str(json_member(labels, json_str_or(key, NULL, "")), NULL);
+            if (value == NULL) continue;
+            const struct json *list = json_member(selector, "matchExpressions");
+            list = json_append(a, list ? list : &json_empty_array, json_make(a, "{'key':%v,'operator':%s,'values':[%s]}", key, lists[i].op, value));
+            selector = json_with_member(a, selector, "matchExpressions", list);
+        }
+    }
+    return json_with_member(a, term, "labelSelector", selector);
+}
+
+static const struct json *each_term(struct change *c, const struct json *list, const struct json *labels, const char *inner) {
+    struct json_array out = {.arena = c->r->arena};
+    JSON_EACH(t, list) {
+        const struct json *term = inner ? json_member(t, inner) : t;
+        const struct json *done = with_keys(c, term, labels);
+        json_array_add(&out, inner ? json_with_member(c->r->arena, t, inner, done) : done);
+    }
+    return json_array_done(&out);
+}
+
+static const struct json *merge_label_keys(struct change *c, const struct json *o) {
+    static const struct { const char *path, *inner; } lists[] = {
+        {"spec.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution", NULL},
+        {"spec.affinity.podAffinity.preferredDuringSchedulingIgnoredDuringExecution", "podAffinityTerm"},
+        {"spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution", NULL},
+        {"spec.affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution", "podAffinityTerm"},
+        {"spec.topologySpreadConstraints", NULL},
+    };
+    const struct json *labels = json_get(o, "metadata.labels");
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+        const struct json *list = json_get(o, lists[i].path);
+        if (json_len(list) > 0) o = json_with(c->r->arena, o, lists[i].path, each_term(c, list, labels, lists[i].inner));
+    }
+    return o;
+}
+
+struct error *pod_begin(struct change *c) {
+    if (c->operation == OP_CREATE) c->object = merge_label_keys(c, c->object);
+    return NULL;
+}
+
+/* ---- update ---- */
+
+const struct json *pod_update(struct change *c, const struct json *o, const struct json *old) {
+    const struct json *status = json_member(old, "status");
+    return status ? json_with_member(c->r->arena, o, "status", status) : o;
+}
+
+const struct json *pod_status(struct change *c, const struct json *o, const struct json *old) {
+    struct arena *a = c->r->arena;
+    o = json_with_member(a, o, "spec", json_member(old, "spec"));
+    const struct json *owners = json_get(old, "metadata.ownerReferences");
+    o = owners ? with_meta(a, o, "ownerReferences", owners) : without_meta(a, o, "ownerReferences");
+    const struct json *deleted = json_get(old, "metadata.deletionTimestamp");
+    o = deleted ? with_meta(a, o, "deletionTimestamp", deleted) : without_meta(a, o, "deletionTimestamp");
+    const char *qos = json_str(old, "status.qosClass");
+    if (json_str(o, "status.qosClass") == NULL) o = json_with(a, o, "status.qosClass", json_string(a, qos ? qos : pod_qos(o)));
+    return o;
+}
+
+/* A pod that runs nowhere needs no grace. */
+int64_t pod_grace(const struct json *o) {
+    const char *phase = json_str_or(o, "status.phase", "");
+    if (!*json_str_or(o, "spec.nodeName", "") || strcmp(phase, "Failed") == 0 || strcmp(phase, "Succeeded") == 0) return 0;
+    return json_int(o, "spec.terminationGracePeriodSeconds", 30);
+}

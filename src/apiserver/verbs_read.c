@@ -1,0 +1,152 @@
+/* GET of one object and of a collection. */
+#include "apiserver/change.h"
+#include "apiserver/filter.h"
+
+struct error *serve_get(struct request *r) {
+    TRY(negotiate_accept(r, true, false));
+    TRY(options_get(r));
+    uint64_t wanted, current = store_revision(r->server->store);
+    TRY(parse_version(r->options.resource_version, &wanted));
+    if (wanted > current) return too_large_version(wanted, current);
+    struct doc *d = registry_get(r->server, r->resource, r->ns, r->name);
+    if (d == NULL) return not_found(r, r->name);
+    answer_doc(r, 200, d);
+    return NULL;
+}
+
+/* ---- continue tokens: {"v":"meta.k8s.io/v1","rv":N,"start":"key\u0000"} in base64 ---- */
+
+static const char *make_token(struct request *r, uint64_t revision, const char *prefix, const char *last) {
+    const char *start = arena_printf(r->arena, "%s\\u0000", last + strlen(prefix));
+    struct buf b = {0};
+    const char *text = arena_printf(r->arena, "{\"v\":\"meta.k8s.io/v1\",\"rv\":%llu,\"start\":\"%s\"}", (unsigned long long)revision, start);
+    base64url_encode(&b, text, strlen(text));
+    const char *out = arena_strdup(r->arena, buf_str(&b));
+    buf_free(&b);
+    return out;
+}
+
+static struct error *bad_token(const char *why) { return status_bad_request("invalid continue token: continue key is not valid: %s", why); }
+
+static struct error *read_token(struct request *r, const char *token, const char *prefix, const char **start, uint64_t *revision) {
+    char *text;
+    size_t len;
+    const struct json *v;
+    if (!base64url_decode(r->arena, token, strlen(token), &text, &len)) {
+        size_t good = strspn(token, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_");
+        if (good == strlen(token)) good = good / 4 * 4;
+        return bad_token(arena_printf(r->arena, "illegal base64 data at input byte %zu", good));
+    }
+    cleanup_error struct error *e = json_parse(r->arena, text, len, NULL, NULL, &v);
+    if (e) return bad_token(e->message);
+    const char *version = json_str_or(v, "v", ""), *key = json_str_or(v, "start", "");
+    int64_t rv = json_int(v, "rv", 0);
+    if (strcmp(version, "meta.k8s.io/v1") != 0) return bad_token(arena_printf(r->arena, "server does not recognize this encoded version \"%s\"", version));
+    if (rv == 0) return bad_token("incorrect encoded start resourceVersion (version meta.k8s.io/v1)");
+    if (!*key) return bad_token("encoded start key empty (version meta.k8s.io/v1)");
+    if (strncmp(key, "../", 3) == 0 || strstr(key, "/../")) return bad_token(arena_printf(r->arena, "incorrect path %s", key));
+    *start = arena_printf(r->arena, "%s%s", prefix, key); /* the NUL behind it is gone: what equals it is skipped */
+    *revision = (uint64_t)rv;
+    return NULL;
+}
+
+/* ---- collecting ---- */
+
+struct collect {
+    struct request *r;
+    const struct filter *filter;
+    struct list_answer *list;
+    const char *after, *last;
+    size_t seen;
+    int64_t limit;
+    bool more;
+};
+
+static bool collect_one(const char *key, struct doc *d, void *arg) {
+    struct collect *c = arg;
+    struct list_answer *l = c->list;
+    if (c->after && strcmp(key, c->after) <= 0) return true;
+    if (c->limit > 0 && l->len >= (size_t)c->limit) return c->more = true, false;
+    c->seen++;
+    cleanup_doc struct doc *view = registry_view(c->r->server, l->resource, d);
+    if (!filter_matches(c->filter, view->root)) return true;
+    if (l->len == l->cap) {
+        l->cap = l->cap ? l->cap * 2 : 64;
+        l->docs = xrealloc(l->docs, l->cap * sizeof(struct doc *));
+    }
+    l->docs[l->len++] = TAKE(view);
+    c->last = arena_strdup(c->r->arena, key);
+    return true;
+}
+
+static bool count_after(const char *key, struct doc *d, void *arg) {
+    struct collect *c = arg;
+    (void)d;
+    c->seen += c->last == NULL || strcmp(key, c->last) > 0;
+    return true;
+}
+
+static struct error *expired(struct request *r, const char *last, const char *prefix) {
+    struct error *e = status_expired("The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.");
+    (void)r, (void)last, (void)prefix;
+    return e;
+}
+
+/* The picture of the store that the options ask for. */
+static struct error *choose_snapshot(struct request *r, struct store_table *t, uint64_t continued, struct store_snapshot **snap) {
+    struct store *s = r->server->store;
+    uint64_t wanted, current = store_revision(s);
+    struct request_options *o = &r->options;
+    if (continued) {
+        *snap = continued == UINT64_MAX ? store_snapshot(s) : store_snapshot_at(s, t, continued);
+        return *snap ? NULL : expired(r, NULL, NULL);
+    }
+    struct error *e = parse_version(o->resource_version, &wanted);
+    if (e) {
+        cleanup_error struct error *old = e;
+        return status_bad_request("invalid resource version: %s", old->message);
+    }
+    if (wanted > current) return too_large_version(wanted, current);
+    bool exact = str_eq(o->resource_version_match, "Exact") || (wanted > 0 && o->limit > 0 && !(o->resource_version_match && *o->resource_version_match));
+    *snap = exact && wanted < current ? store_snapshot_at(s, t, wanted) : store_snapshot(s);
+    return *snap ? NULL : status_expired("The resourceVersion for the provided list is too old.");
+}
+
+static void add_continue(struct request *r, struct collect *c, struct store_snapshot *snap, struct store_table *t, uint64_t revision) {
+    c->list->continue_token = make_token(r, revision, c->filter->prefix, c->last);
+    if (!c->filter->empty) return;
+    c->seen = 0;
+    store_visit(snap, t, c->filter->prefix, c->last, count_after, c);
+    c->list->remaining = (int64_t)c->seen;
+}
+
+struct error *list_objects(struct request *r, struct list_answer **out) {
+    struct filter filter;
+    TRY(filter_parse(r->arena, r->resource, r->ns, r->name, r->options.label_selector, r->options.field_selector, &filter));
+    struct list_answer *l = *out = ARENA_NEW(r->arena, struct list_answer);
+    *l = (struct list_answer){.resource = r->resource, .remaining = -1};
+    struct collect c = {.r = r, .filter = &filter, .list = l, .limit = r->options.limit};
+    uint64_t continued = 0;
+    const char *token = r->options.continue_token;
+    if (token && *token) {
+        TRY(read_token(r, token, filter.prefix, &c.after, &continued));
+        uint64_t version;
+        TRY(parse_version(r->options.resource_version, &version));
+        if (version > 0) return status_bad_request("specifying resource version is not allowed when using continue");
+    }
+    struct store_table *t = table_of(r->server, r->resource);
+    cleanup_snapshot struct store_snapshot *snap = NULL;
+    TRY(choose_snapshot(r, t, continued, &snap));
+    l->revision = continued && continued != UINT64_MAX ? continued : store_snapshot_revision(snap);
+    if (str_eq(r->options.resource_version_match, "Exact")) TRY(parse_version(r->options.resource_version, &l->revision));
+    store_visit(snap, t, filter.prefix, c.after, collect_one, &c);
+    if (c.more && c.last) add_continue(r, &c, snap, t, l->revision);
+    return NULL;
+}
+
+struct error *serve_list(struct request *r) {
+    TRY(negotiate_accept(r, true, true));
+    TRY(options_list(r));
+    r->answer.code = 200;
+    return list_objects(r, &r->answer.list);
+}

@@ -1,0 +1,305 @@
+/* A watch over HTTP: one event after another as JSON lines or length-prefixed protobuf, on the exchange's loop.
+ *
+ * The store's thread wakes the stream by posting watch_pump to the loop; at most one post is under way, and a stream that
+ * is over is freed only when none is. */
+#include "apiserver/change.h"
+#include "apiserver/table.h"
+#include "apiserver/watch.h"
+
+#define PENDING_MAX (4 << 20)
+#define BOOKMARK_EVERY SECONDS(60)
+
+struct watch_stream {
+    struct watch_stream *next, *prev;  /* of the server's list */
+    struct request *r;
+    struct apiserver_watch *watch;
+    struct loop_timer *timeout, *bookmark;
+    struct list_answer *initial;       /* the state that comes first */
+    uint64_t from, sent;               /* revision of the last event or bookmark sent */
+    bool bookmarks, initial_end, columns_sent, over, client_gone;
+    atomic_bool posted;
+    struct error *failed;
+};
+
+static void stream_free(struct watch_stream *w) {
+    struct apiserver *s = w->r->server;
+    pthread_mutex_lock(&s->watch_lock);
+    if (w->prev) w->prev->next = w->next;
+    else s->watches = w->next;
+    if (w->next) w->next->prev = w->prev;
+    pthread_mutex_unlock(&s->watch_lock);
+    error_free(w->failed);
+    metrics_watch(s, w->r, -1);
+    request_release(w->r);
+    http_end(w->r->x);
+}
+
+static void stream_over(struct watch_stream *w) {
+    if (!w->over) {
+        w->over = true;
+        if (w->timeout) loop_timer_cancel(w->timeout);
+        if (w->bookmark) loop_timer_cancel(w->bookmark);
+        w->timeout = w->bookmark = NULL;
+        apiserver_watch_close(w->watch);
+        w->watch = NULL;
+    }
+    if (!atomic_load(&w->posted)) stream_free(w);
+}
+
+/* ---- events ---- */
+
+static void pb_bytes(struct buf *out, int number, const void *p, size_t n) {
+    buf_addc(out, (char)(number << 3 | 2));
+    for (size_t v = n; ; v >>= 7) {
+        buf_addc(out, (char)(v > 127 ? (v & 127) | 128 : v));
+        if (v <= 127) break;
+    }
+    buf_add(out, p, n);
+}
+
+/* meta/v1 WatchEvent: the type, and the object as a RawExtension. */
+static void pb_watch_event(struct buf *out, const char *type, const void *object, size_t n) {
+    struct buf raw = {0};
+    pb_bytes(&raw, 1, object, n);
+    pb_bytes(out, 1, type, strlen(type));
+    pb_bytes(out, 2, raw.data, raw.len);
+    buf_free(&raw);
+}
+
+static void write_frame(struct watch_stream *w, const char *type, struct arena *a, const struct json *o, const struct type *t) {
+    struct buf object = {0}, event = {0}, frame = {0};
+    cleanup_error struct error *e = NULL;
+    const struct type *actual = t ? t : type_find("meta/v1/Status");
+    e = schema_pb_encode(a, actual, o, &object);
+    if (e == NULL) {
+        pb_watch_event(&event, type, object.data, object.len);
+        uint8_t n[4] = {(uint8_t)(event.len >> 24), (uint8_t)(event.len >> 16), (uint8_t)(event.len >> 8), (uint8_t)event.len};
+        buf_add(&frame, n, 4);
+        buf_add(&frame, event.data, event.len);
+        http_write(w->r->x, frame.data, frame.len, NULL, NULL);
+    }
+    buf_free(&object);
+    buf_free(&event);
+    buf_free(&frame);
+}
+
+static void write_json(struct watch_stream *w, const char *type, const struct json *o) {
+    struct buf line = {0};
+    buf_printf(&line, "{\"type\":\"%s\",\"object\":", type);
+    json_encode(&line, o);
+    buf_adds(&line, "}\n");
+    http_write(w->r->x, line.data, line.len, NULL, NULL);
+    buf_free(&line);
+}
+
+static void release_doc(void *d) { doc_unref(d); }
+
+/* The object's cached encoding between a head and a tail. */
+static void write_doc(struct watch_stream *w, const char *type, struct doc *d) {
+    const struct doc_bytes *b = doc_encoded(d);
+    char head[48];
+    int n = snprintf(head, sizeof(head), "{\"type\":\"%s\",\"object\":", type);
+    http_write(w->r->x, head, (size_t)n, NULL, NULL);
+    http_write(w->r->x, b->data, b->len, release_doc, doc_ref(d));
+    http_write(w->r->x, "}\n", 2, NULL, NULL);
+}
+
+static const struct json *transformed(struct watch_stream *w, struct request *r, const struct json *o) {
+    if (r->accept.as == AS_METADATA) return metadata_of(r, o);
+    if (r->accept.as != AS_TABLE) return o;
+    const struct json *t = table_of_event(r, o, !w->columns_sent);
+    w->columns_sent = true;
+    return t;
+}
+
+static void write_event(struct watch_stream *w, const char *type, struct doc *d) {
+    struct request *r = w->r;
+    bool json = r->accept.media == MEDIA_JSON;
+    if (json && r->accept.as == AS_IS) return write_doc(w, type, d);
+    struct arena *kept = r->arena;
+    cleanup_arena struct arena a = {0};
+    r->arena = &a;
+    const struct json *o = transformed(w, r, d->root);
+    const struct type *t = r->accept.as == AS_METADATA ? type_find("meta/v1/PartialObjectMetadata") : r->resource->type;
+    if (json) write_json(w, type, o);
+    else write_frame(w, type, &a, o, t);
+    r->arena = kept;
+}
+
+static void write_error(struct watch_stream *w, const struct error *e) {
+    cleanup_arena struct arena a = {0};
+    const struct json *status = status_json(&a, e);
+    if (w->r->accept.media == MEDIA_JSON) write_json(w, "ERROR", status);
+    else write_frame(w, "ERROR", &a, status, NULL);
+}
+
+static void write_bookmark(struct watch_stream *w, uint64_t revision, bool initial_end) {
+    cleanup_arena struct arena a = {0};
+    const struct resource *res = w->r->resource;
+    const struct json *annotations = initial_end ? json_make(&a, "{'k8s.io/initial-events-end':'true'}") : NULL;
+    const struct json *o = json_make(&a, "{'kind':%s,'apiVersion':%s,'metadata':{'resourceVersion':%s,'annotations':%v}}", res->kind,
+                                     api_version(&a, res), arena_printf(&a, "%llu", (unsigned long long)revision), annotations);
+    if (!res->crd) {
+        cleanup_error struct error *e = schema_decode(&a, res->type, o, NULL, &o);
+        o = json_with_member(&a, json_with_member(&a, o, "kind", json_string(&a, res->kind)), "apiVersion", json_string(&a, api_version(&a, res)));
+    }
+    cleanup_doc struct doc *d = doc_new(o);
+    w->sent = revision;
+    write_event(w, "BOOKMARK", d);
+}
+
+static const char *const event_names[] = {[STORE_ADDED] = "ADDED", [STORE_MODIFIED] = "MODIFIED", [STORE_DELETED] = "DELETED"};
+
+static void pump_events(struct watch_stream *w) {
+    struct store_event ev;
+    bool lost = false;
+    while (!w->client_gone && http_pending(w->r->x) < PENDING_MAX) {
+        if (!apiserver_watch_next(w->watch, &ev, &lost)) break;
+        write_event(w, event_names[ev.type], ev.doc);
+        w->sent = ev.revision;
+    }
+    if (!lost) return;
+    cleanup_error struct error *e = status_expired("too old resource version: %llu (%llu)", (unsigned long long)w->sent,
+                                                   (unsigned long long)store_revision(w->r->server->store));
+    write_error(w, e);
+    stream_over(w);
+}
+
+static void watch_pump(void *arg) {
+    struct watch_stream *w = arg;
+    atomic_store(&w->posted, false);
+    if (w->over) return stream_free(w);
+    pump_events(w);
+}
+
+static void wake(void *arg) {
+    struct watch_stream *w = arg;
+    if (!atomic_exchange(&w->posted, true)) loop_post(w->r->x->loop, watch_pump, w);
+}
+
+/* ---- life ---- */
+
+static void on_close(struct http_exchange *x) {
+    struct watch_stream *w = x->user;
+    w->client_gone = true;
+    stream_over(w);
+}
+
+static void on_drain(struct http_exchange *x) {
+    struct watch_stream *w = x->user;
+    if (!w->over && w->watch) pump_events(w);
+}
+
+static void on_timeout(void *arg) {
+    struct watch_stream *w = arg;
+    w->timeout = NULL;
+    stream_over(w);
+}
+
+static void on_bookmark(void *arg) {
+    struct watch_stream *w = arg;
+    w->bookmark = loop_timer_start(w->r->x->loop, BOOKMARK_EVERY, on_bookmark, w);
+    uint64_t at = apiserver_watch_progress(w->watch);
+    if (at > w->sent) write_bookmark(w, at, false);
+}
+
+static void write_initial(struct watch_stream *w) {
+    struct list_answer *l = w->initial;
+    for (size_t i = 0; i < l->len; i++) {
+        write_event(w, "ADDED", l->docs[i]);
+        doc_unref(l->docs[i]);
+    }
+    free(l->docs);
+    w->initial = NULL;
+    if (w->initial_end) write_bookmark(w, w->from, true);
+}
+
+static int64_t timeout_of(const struct request *r) {
+    if (r->options.timeout_seconds > 0) return SECONDS(r->options.timeout_seconds);
+    uint32_t random;
+    random_bytes(&random, sizeof(random));
+    return SECONDS(1800 + random % 1800);
+}
+
+/* On the loop's thread, in place of an answer. */
+static void stream_begin(struct request *r) {
+    struct watch_stream *w = r->x->user;
+    struct http_header headers[32];
+    const char *type = r->accept.media == MEDIA_JSON ? "application/json" : "application/vnd.kubernetes.protobuf;stream=watch";
+    size_t n = respond_headers(r, type, headers, ARRAY_LEN(headers));
+    r->x->on_close = on_close;
+    http_begin(r->x, 200, headers, n);
+    http_set_on_drain(r->x, on_drain);
+    metrics_watch(r->server, r, 1);
+    pthread_mutex_lock(&r->server->watch_lock);
+    w->next = r->server->watches;
+    if (w->next) w->next->prev = w;
+    r->server->watches = w;
+    pthread_mutex_unlock(&r->server->watch_lock);
+    w->timeout = loop_timer_start(r->x->loop, timeout_of(r), on_timeout, w);
+    if (w->bookmarks) w->bookmark = loop_timer_start(r->x->loop, BOOKMARK_EVERY, on_bookmark, w);
+    if (w->initial) write_initial(w);
+    w->sent = w->from;
+    struct error *e = w->failed ? w->failed : watch_open(r->server, r->resource, r->ns, r->name, r->options.label_selector, r->options.field_selector, w->from, wake, w, &w->watch);
+    w->failed = e;
+    if (e) {
+        write_error(w, e);
+        return stream_over(w);
+    }
+    pump_events(w);
+}
+
+/* Where the watch begins: with the present state, with a given revision, or now. */
+static struct error *choose_start(struct request *r, struct watch_stream *w) {
+    const struct request_options *o = &r->options;
+    uint64_t wanted, current = store_revision(r->server->store);
+    TRY(parse_version(o->resource_version, &wanted));
+    w->from = wanted;
+    bool begin = o->has_send_initial_events ? o->send_initial_events : wanted == 0;
+    if (wanted > current) {
+        w->failed = too_large_version(wanted, current);
+        return NULL;
+    }
+    if (!begin) {
+        if (wanted == 0) w->from = current;
+        return NULL;
+    }
+    r->options.limit = 0;
+    r->options.continue_token = NULL;
+    r->options.resource_version = r->options.resource_version_match = NULL;
+    TRY(list_objects(r, &w->initial));
+    w->from = w->initial->revision;
+    w->initial_end = o->has_send_initial_events && o->allow_bookmarks;
+    return NULL;
+}
+
+struct error *serve_watch(struct request *r) {
+    TRY(negotiate_accept(r, true, true));
+    if (r->accept.media == MEDIA_YAML) return status_not_acceptable("application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch");
+    TRY(options_list(r));
+    struct filter check;
+    TRY(filter_parse(r->arena, r->resource, r->ns, r->name, r->options.label_selector, r->options.field_selector, &check));
+    struct watch_stream *w = ARENA_NEW(r->arena, struct watch_stream);
+    w->r = r;
+    w->bookmarks = r->options.allow_bookmarks;
+    TRY(choose_start(r, w));
+    r->x->user = w;
+    r->answer.code = 200;
+    r->answer.start = stream_begin;
+    return NULL;
+}
+
+static void end_posted(void *arg) {
+    struct watch_stream *w = arg;
+    atomic_store(&w->posted, false);
+    if (w->over) return stream_free(w);
+    stream_over(w);
+}
+
+void watch_streams_end(struct apiserver *s) {
+    pthread_mutex_lock(&s->watch_lock);
+    for (struct watch_stream *w = s->watches; w; w = w->next) {
+        if (!atomic_exchange(&w->posted, true)) loop_post(w->r->x->loop, end_posted, w);
+    }
+    pthread_mutex_unlock(&s->watch_lock);
+}
