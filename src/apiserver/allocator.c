@@ -38,7 +38,8 @@ struct range {
 static bool range_parse(const char *cidr, struct range *out) {
     struct ip ip;
     int bits;
-    if (!cidr_parse(cidr, &ip, &bits, NULL)) return false;
+    bool zeros;
+    if (!cidr_parse(cidr, &ip, &bits, &zeros)) return false;
     out->v6 = strchr(cidr, ':') != NULL;
     out->base = ip_masked(&ip, bits);
     out->bits = out->v6 ? bits : bits + 96;

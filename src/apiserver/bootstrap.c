@@ -138,8 +138,9 @@ static struct error *add_authentication_config(struct boot *b) {
 static const char *first_address(struct arena *a, const char *cidr) {
     struct ip ip;
     int bits;
+    bool zeros;
     char text[IP_TEXT_MAX];
-    if (!cidr_parse(cidr, &ip, &bits, NULL)) return "10.96.0.1";
+    if (!cidr_parse(cidr, &ip, &bits, &zeros)) return "10.96.0.1";
     ip = ip_masked(&ip, bits);
     ip.bytes[15]++;
     return arena_strdup(a, ip_format(text, &ip));
