@@ -6,32 +6,6 @@
 static const char *const owned_conditions[] = {"PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady",
                                                "PodScheduled", "PodResizePending", "PodResizeInProgress", "DisruptionTarget", NULL};
 
-/* ---- quality of service ---- */
-
-static const struct json *resource_of(const struct json *c, const char *kind, const char *name) {
-    return json_member(json_member(json_member(c, "resources"), kind), name);
-}
-
-static void judge_container(const struct json *c, bool *any, bool *guaranteed) {
-    static const char *const names[] = {"cpu", "memory"};
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        struct quantity request = quantity_of(resource_of(c, "requests", names[i]));
-        struct quantity limit = quantity_of(resource_of(c, "limits", names[i]));
-        *any |= request.value > 0 || limit.value > 0;
-        if (limit.value == 0 || (request.value && quantity_compare(&request, &limit) != 0)) *guaranteed = false;
-    }
-}
-
-const char *pod_qos(const struct json *pod) {
-    bool any = false, guaranteed = true;
-    if (json_get(pod, "spec.resources.requests") || json_get(pod, "spec.resources.limits")) judge_container(json_member(pod, "spec"), &any, &guaranteed);
-    else {
-        JSON_EACH(c, json_get(pod, "spec.containers")) judge_container(c, &any, &guaranteed);
-        JSON_EACH(c, json_get(pod, "spec.initContainers")) judge_container(c, &any, &guaranteed);
-    }
-    return !any ? "BestEffort" : guaranteed ? "Guaranteed" : "Burstable";
-}
-
 /* ---- computing ---- */
 
 bool pod_deadline_passed(const struct pod_worker *w, const struct json *pod, int64_t *left) {

@@ -1,6 +1,7 @@
 /* Pod status: computed from spec, runtime state and what was reported before, as the kubelet does; and its way to the API
  * server. */
 #pragma once
+#include "schema/pod.h"
 #include "node/worker.h"
 
 /* status_compute: `terminal` when no container will run again. The result is a PodStatus. */
@@ -21,6 +22,5 @@ const char *status_phase(const struct json *pod, const struct json *status, cons
 const struct json *status_conditions(struct pod_worker *w, struct arena *a, const struct json *pod, const struct pod_runtime *r,
                                      const struct json *status);
 const struct json *status_find(const struct json *statuses, const char *name); /* a container's, by name */
-const char *pod_qos(const struct json *pod);                                   /* "Guaranteed", "Burstable", "BestEffort" */
 /* Has the pod run longer than its activeDeadlineSeconds? `left` is what is left of it, 0 if there is none. */
 bool pod_deadline_passed(const struct pod_worker *w, const struct json *pod, int64_t *left);
