@@ -3,6 +3,7 @@
 #include "client/runner.h"
 
 extern const struct controller clusterrole_aggregation_controller; /* clusterrole_aggregation.c */
+extern const struct controller deployment_controller;              /* deployment.c */
 extern const struct controller namespace_controller;               /* namespace.c */
 extern const struct controller replicaset_controller;              /* replicaset.c */
 extern const struct controller replicationcontroller_controller;   /* replicaset.c */

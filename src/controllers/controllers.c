@@ -6,6 +6,7 @@
 
 const struct controller *const controllers[] = {
     &clusterrole_aggregation_controller,
+    &deployment_controller,
     &namespace_controller,
     &replicaset_controller,
     &replicationcontroller_controller,
