@@ -1,6 +1,6 @@
 /* The cluster's DNS server on each node: the cluster's zone from the caches, everything else forwarded with a cache.
  *
- * It listens on the address of the Service kube-dns itself, which every node carries on the dummy interface coracle.dns,
+ * It listens on the address of the Service kube-dns itself, which every node carries on the interface coracle.dns,
  * so a query never leaves the node and needs no address translation. UDP and TCP; all on one loop thread. */
 #pragma once
 #include "network/network.h"

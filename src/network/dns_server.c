@@ -291,7 +291,7 @@ static void wait_done(struct dns_server *s) {
 }
 
 struct error *dns_start(const struct network_config *c, struct dns_server **out) {
-    TRY(rtnl_dummy("coracle.dns", c->dns_address));
+    TRY(rtnl_holder("coracle.dns", c->dns_address));
     struct dns_server *s = xcalloc(1, sizeof(*s));
     s->config = *c;
     pthread_mutex_init(&s->lock, NULL);

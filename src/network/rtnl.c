@@ -101,12 +101,12 @@ static struct error *add_address(const char *name, const char *text) {
     return run(&r, EEXIST, "add an address to", name);
 }
 
-struct error *rtnl_dummy(const char *name, const char *address) {
+struct error *rtnl_holder(const char *name, const char *address) {
     struct request r;
     start(&r, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(struct ifinfomsg));
     add_text(&r, IFLA_IFNAME, name);
     struct rtattr *info = add(&r, IFLA_LINKINFO, NULL, 0);
-    add_text(&r, IFLA_INFO_KIND, "dummy");
+    add_text(&r, IFLA_INFO_KIND, "bridge");
     end_nested(&r, info);
     TRY(run(&r, EEXIST, "make the interface", name));
     TRY(add_address(name, address));

@@ -5,8 +5,9 @@
 
 #define RTNL_PROTOCOL 107 /* of the routes that Coracle makes, so that it finds its own */
 
-/* A dummy interface that carries the address (/32, /128) and is up. */
-MUST_CHECK struct error *rtnl_dummy(const char *name, const char *address);
+/* An interface that only carries the address (/32, /128) and is up: a bridge without ports, as some kernels have no dummy
+ * interfaces. */
+MUST_CHECK struct error *rtnl_holder(const char *name, const char *address);
 /* A VXLAN interface (port 8472, no learning) on the address's device, up, with `own` as its address. */
 MUST_CHECK struct error *rtnl_vxlan(const char *name, uint32_t id, const char *local, const char *own, uint8_t mac[6]);
 /* Where frames for `mac` go, and which MAC the tunnel's far address has. */
