@@ -4,6 +4,10 @@
 
 extern const struct controller clusterrole_aggregation_controller; /* clusterrole_aggregation.c */
 extern const struct controller deployment_controller;              /* deployment.c */
+extern const struct controller endpoints_controller;                 /* endpoints.c */
+extern const struct controller endpointslice_controller;             /* endpointslice.c */
+extern const struct controller endpointslice_mirroring_controller;   /* endpointslice_mirroring.c */
+extern const struct controller job_controller;                     /* job.c */
 extern const struct controller namespace_controller;               /* namespace.c */
 extern const struct controller replicaset_controller;              /* replicaset.c */
 extern const struct controller replicationcontroller_controller;   /* replicaset.c */

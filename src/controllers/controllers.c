@@ -7,6 +7,10 @@
 const struct controller *const controllers[] = {
     &clusterrole_aggregation_controller,
     &deployment_controller,
+    &endpoints_controller,
+    &endpointslice_controller,
+    &endpointslice_mirroring_controller,
+    &job_controller,
     &namespace_controller,
     &replicaset_controller,
     &replicationcontroller_controller,
