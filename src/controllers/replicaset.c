@@ -1,10 +1,8 @@
 /* replicaset-controller and replicationcontroller-controller: as many active pods as spec.replicas says. The two differ in
  * their resource and in what their statuses have. */
 #include "base/map.h"
-#include "base/str.h"
 #include "controllers/all.h"
 #include "controllers/workload.h"
-#include <math.h>
 
 enum { BURST = 500 };
 
@@ -12,64 +10,7 @@ static const struct resource *resource_of(const struct runner *r) {
     return r->controller == &replicaset_controller ? &resource_apps_replicasets : &resource_replicationcontrollers;
 }
 
-/* ---- which pods go first (upstream's ActivePodsWithRanks) ---- */
-
-struct candidate {
-    struct doc *doc;
-    const char *node;
-    int phase, rank;
-    bool ready;
-    int64_t cost, ready_since, restarts, sidecar_restarts, created, now;
-};
-
-static int phase_order(const struct json *pod) {
-    const char *phase = json_str_or(pod, "status.phase", "");
-    return str_eq(phase, "Running") ? 2 : str_eq(phase, "Unknown");
-}
-
-static int64_t most_restarts(const struct json *statuses, const struct json *specs) {
-    int64_t most = 0;
-    JSON_EACH(s, statuses) {
-        bool counted = specs == NULL;
-        JSON_EACH(c, specs) counted = counted || (str_eq(json_str(c, "name"), json_str(s, "name")) && json_str_is(c, "restartPolicy", "Always"));
-        if (counted) most = MAX(most, json_int(s, "restartCount", 0));
-    }
-    return most;
-}
-
-static struct candidate candidate_of(struct doc *d, int rank, int64_t now) {
-    const struct json *pod = d->root;
-    struct candidate c = {.doc = d, .node = json_str_or(pod, "spec.nodeName", ""), .phase = phase_order(pod), .rank = rank,
-                          .ready = pod_is_ready(pod), .created = object_created(pod), .now = now};
-    const char *cost = object_annotation(pod, "controller.kubernetes.io/pod-deletion-cost");
-    if (!cost || !str_to_int64(cost, &c.cost)) c.cost = 0;
-    if (c.ready) c.ready_since = object_time(condition_find(pod, "Ready"), "lastTransitionTime");
-    c.restarts = most_restarts(json_get(pod, "status.containerStatuses"), NULL);
-    c.sidecar_restarts = most_restarts(json_get(pod, "status.initContainerStatuses"), json_get(pod, "spec.initContainers"));
-    return c;
-}
-
-/* Ages within a power of two count as equal, so that scaling down spreads over ages. */
-static int younger_first(const struct candidate *a, const struct candidate *b, int64_t ta, int64_t tb) {
-    if (ta == 0 || tb == 0) return ta == tb ? 0 : ta == 0 ? -1 : 1;
-    int ra = a->now > ta ? (int)log2((double)(a->now - ta)) : -1, rb = b->now > tb ? (int)log2((double)(b->now - tb)) : -1;
-    return ra != rb ? ra - rb : strcmp(doc_uid(a->doc), doc_uid(b->doc));
-}
-
-static int order(int64_t a, int64_t b) { return a < b ? -1 : a > b; }
-
-static int compare_candidates(const void *x, const void *y) {
-    const struct candidate *a = x, *b = y;
-    if (!*a->node != !*b->node) return *a->node ? 1 : -1;
-    if (a->phase != b->phase) return order(a->phase, b->phase);
-    if (a->ready != b->ready) return a->ready ? 1 : -1;
-    if (a->cost != b->cost) return order(a->cost, b->cost);
-    if (a->rank != b->rank) return order(b->rank, a->rank);
-    if (a->ready && a->ready_since != b->ready_since) return younger_first(a, b, a->ready_since, b->ready_since);
-    if (a->restarts != b->restarts) return order(b->restarts, a->restarts);
-    if (a->sidecar_restarts != b->sidecar_restarts) return order(b->sidecar_restarts, a->sidecar_restarts);
-    return a->created != b->created ? younger_first(a, b, a->created, b->created) : 0;
-}
+/* ---- too many ---- */
 
 static void count_nodes(struct runner *r, const char *ns, const char *uid, struct map *counts) {
     cleanup_doc_list struct doc_list pods = {0};
@@ -91,17 +32,13 @@ static void related_nodes(struct runner *r, const struct doc *rs, struct map *co
 
 static struct error *delete_pods(struct runner *r, struct arena *a, const struct doc *rs, const struct doc_list *pods, size_t count) {
     struct map nodes = {0};
-    struct candidate *all = arena_calloc(a, pods->len, sizeof(*all));
+    struct doc **all = arena_dup(a, pods->items, pods->len * sizeof(*all));
     related_nodes(r, rs, &nodes);
-    for (size_t i = 0; i < pods->len; i++) {
-        const char *node = json_str_or(pods->items[i]->root, "spec.nodeName", "");
-        all[i] = candidate_of(pods->items[i], (int)(uintptr_t)map_get(&nodes, node), clock_wall(r->clock));
-    }
+    if (count < pods->len) workload_sort_for_deletion(all, pods->len, &nodes, clock_wall(r->clock));
     map_free(&nodes, NULL);
-    if (count < pods->len) qsort(all, pods->len, sizeof(*all), compare_candidates);
     struct error *first = NULL;
     for (size_t i = 0; i < count; i++) {
-        struct error *e = workload_delete_pod(r, rs, all[i].doc);
+        struct error *e = workload_delete_pod(r, rs, all[i]);
         if (first) error_free(e);
         else first = e;
     }

@@ -1,5 +1,6 @@
 /* What the workload controllers share (upstream's controller_utils.go). Everything runs on a reconcile's thread. */
 #pragma once
+#include "base/map.h"
 #include "client/runner.h"
 
 /* The pod that a template makes: generateName "PREFIX-", the owner as its controller. */
@@ -15,6 +16,9 @@ MUST_CHECK struct error *workload_slow_start(size_t count, struct error *(*fn)(s
 void workload_orphan_keys(struct runner *r, const struct resource *owners, const struct doc *before, const struct doc *after);
 /* spec.selector as a LabelSelector, also of a ReplicationController. */
 const struct json *workload_selector(struct arena *a, const struct json *owner);
+
+/* Brings those to the front that are to be deleted first. `ranks` (may be NULL): node name -> number of related pods there. */
+void workload_sort_for_deletion(struct doc **pods, size_t count, const struct map *ranks, int64_t now);
 
 bool error_namespace_terminating(const struct error *e);
 /* An IntOrString of a total; `absent` where there is none. */
