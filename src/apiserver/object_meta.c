@@ -8,7 +8,7 @@ void validate_labels(struct field_errors *e, const struct field_path *p, const s
     JSON_EACH_MEMBER(m, labels) {
         field_invalid_names(e, p, m->key, name_qualified(m->key));
         const char *value = json_str_or(&m->value, NULL, "");
-        field_invalid_names(e, FIELD_KEY(p, m->key), value, name_label_value(value));
+        field_invalid_names(e, p, value, name_label_value(value));
     }
 }
 
@@ -32,17 +32,15 @@ static void owner_reference(struct field_errors *e, const struct field_path *p, 
     if (!*kind) field_invalid_str(e, FIELD(p, "kind"), kind, "must not be empty");
     if (!*json_str_or(o, "name", "")) field_invalid_str(e, FIELD(p, "name"), "", "must not be empty");
     if (!*json_str_or(o, "uid", "")) field_invalid_str(e, FIELD(p, "uid"), "", "must not be empty");
-    if (strcmp(version, "v1") == 0 && strcmp(kind, "Event") == 0) field_invalid_str(e, p, "/v1, Kind=Event", "/v1, Kind=Event is disallowed from being an owner");
+    if (strcmp(version, "v1") == 0 && strcmp(kind, "Event") == 0) field_invalid(e, p, o, "/v1, Kind=Event is disallowed from being an owner");
 }
 
 static void owner_references(struct field_errors *e, const struct field_path *p, const struct json *list) {
     const char *first = NULL;
-    size_t i = 0;
     JSON_EACH(o, list) {
-        owner_reference(e, FIELD_INDEX(p, i), o);
-        i++;
+        owner_reference(e, p, o);
         if (!json_bool(o, "controller", false)) continue;
-        const char *name = json_str_or(o, "name", "");
+        const char *name = arena_printf(e->arena, "%s/%s", json_str_or(o, "kind", ""), json_str_or(o, "name", ""));
         if (first)
             field_invalid(e, p, list, "Only one reference can have Controller set to true. Found \"true\" in references for %s and %s", first, name);
         else first = name;
@@ -57,11 +55,9 @@ static bool listed(const struct json *list, const char *s) {
 }
 
 static void finalizers(struct field_errors *e, const struct field_path *p, const struct json *list) {
-    size_t i = 0;
     JSON_EACH(f, list) {
         const char *s = json_str_or(f, NULL, "");
-        field_invalid_names(e, FIELD_INDEX(p, i), s, name_qualified(s));
-        i++;
+        field_invalid_names(e, p, s, name_qualified(s));
     }
     if (listed(list, "orphan") && listed(list, "foregroundDeletion"))
         field_invalid(e, p, list, "finalizer orphan and foregroundDeletion cannot be both set");
@@ -96,7 +92,14 @@ static void immutable(struct field_errors *e, const struct field_path *meta, con
     if (!json_semantic_equal(a, b)) field_invalid(e, FIELD(meta, field), a ? a : &json_null, "field is immutable");
 }
 
-static void validate_new(struct field_errors *e, const struct field_path *p, const struct json *m, bool namespaced, name_check *name) {
+static void common(struct field_errors *e, const struct field_path *p, const struct json *m) {
+    validate_labels(e, FIELD(p, "labels"), json_member(m, "labels"));
+    validate_annotations(e, FIELD(p, "annotations"), json_member(m, "annotations"));
+    owner_references(e, FIELD(p, "ownerReferences"), json_member(m, "ownerReferences"));
+}
+
+void validate_meta_whole(struct field_errors *e, const struct field_path *p, const struct json *object, bool namespaced, name_check *name) {
+    const struct json *m = json_member(object, "metadata");
     const char *generate = json_str_or(m, "generateName", ""), *n = json_str_or(m, "name", ""), *ns = json_str_or(m, "namespace", "");
     name_check *check = name ? name : name_path_segment;
     if (*generate) field_invalid_names(e, FIELD(p, "generateName"), generate, check(name_mask_trailing_dash(e->arena, generate)));
@@ -106,25 +109,25 @@ static void validate_new(struct field_errors *e, const struct field_path *p, con
     else if (namespaced) field_invalid_names(e, FIELD(p, "namespace"), ns, name_dns1123_label(ns));
     else if (*ns) field_forbidden(e, FIELD(p, "namespace"), "not allowed on this type");
     field_check_nonnegative(e, FIELD(p, "generation"), json_int(m, "generation", 0));
+    common(e, p, m);
+    finalizers(e, FIELD(p, "finalizers"), json_member(m, "finalizers"));
+    managed_fields(e, FIELD(p, "managedFields"), json_member(m, "managedFields"));
 }
 
-static void validate_changed(struct field_errors *e, const struct field_path *p, const struct json *m, const struct json *old) {
+void validate_meta_update(struct field_errors *e, const struct field_path *p, const struct json *object, const struct json *old_object) {
     static const char *const fixed[] = {"name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"};
+    const struct json *m = json_member(object, "metadata"), *old = json_member(old_object, "metadata");
     if (json_member(old, "deletionTimestamp"))
         no_new_finalizers(e, FIELD(p, "finalizers"), json_member(m, "finalizers"), json_member(old, "finalizers"));
     if (json_int(m, "generation", 0) < json_int(old, "generation", 0))
         field_invalid_int(e, FIELD(p, "generation"), json_int(m, "generation", 0), "must not be decremented");
     for (size_t i = 0; i < ARRAY_LEN(fixed); i++) immutable(e, p, m, old, fixed[i]);
+    common(e, p, m);
+    managed_fields(e, FIELD(p, "managedFields"), json_member(m, "managedFields"));
 }
 
 void validate_object_meta(struct field_errors *e, const struct field_path *p, const struct json *object, const struct json *old, bool namespaced,
                           name_check *name) {
-    const struct json *m = json_member(object, "metadata");
-    if (old) validate_changed(e, p, m, json_member(old, "metadata"));
-    else validate_new(e, p, m, namespaced, name);
-    validate_labels(e, FIELD(p, "labels"), json_member(m, "labels"));
-    validate_annotations(e, FIELD(p, "annotations"), json_member(m, "annotations"));
-    owner_references(e, FIELD(p, "ownerReferences"), json_member(m, "ownerReferences"));
-    if (old == NULL) finalizers(e, FIELD(p, "finalizers"), json_member(m, "finalizers"));
-    managed_fields(e, FIELD(p, "managedFields"), json_member(m, "managedFields"));
+    validate_meta_whole(e, p, object, namespaced, old ? name_path_segment : name);
+    if (old) validate_meta_update(e, p, object, old);
 }

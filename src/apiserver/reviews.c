@@ -117,7 +117,8 @@ struct error *serve_rules_review(struct request *r) {
         json_array_add(&resources, json_make(r->arena, "{'verbs':%v,'apiGroups':%v,'resources':%v}", all, all, all));
         json_array_add(&paths, json_make(r->arena, "{'verbs':%v,'nonResourceURLs':%v}", all, all));
     }
-    JSON_EACH(rule, rbac_rules_for(r->server, r->arena, &r->user, ns, &errors)) {
+    const struct json *rules = rbac_rules_for(r->server, r->arena, &r->user, ns, &errors);
+    JSON_EACH(rule, rules) {
         if (json_len(json_member(rule, "resources"))) json_array_add(&resources, json_make(r->arena, "{'verbs':%v,'apiGroups':%v,'resources':%v,'resourceNames':%v}",
             json_member(rule, "verbs"), json_member(rule, "apiGroups"), json_member(rule, "resources"), json_member(rule, "resourceNames")));
         if (json_len(json_member(rule, "nonResourceURLs"))) json_array_add(&paths, json_make(r->arena, "{'verbs':%v,'nonResourceURLs':%v}", json_member(rule, "verbs"), json_member(rule, "nonResourceURLs")));

@@ -82,7 +82,7 @@ struct error *validate_change(struct change *c) {
     const struct validation *whole = *c->sub ? validation_find(c->resource, NULL) : v;
     const struct field_path *meta = FIELD(NULL, "metadata");
     validate_object_meta(&e, meta, c->object, c->old, c->resource->namespaced, whole ? whole->name : c->resource->crd ? name_dns1123_subdomain : name_path_segment);
-    if (v && v->validate) v->validate(&e, c->object, c->old);
+    if (v) validation_run(v, &e, c->object, c->old);
     if (c->resource->crd) crd_validate_object(c, &e);
     if (v && v->warn && e.len == 0) {
         struct json_array w = {.arena = c->r->arena};

@@ -11,7 +11,6 @@ create_fn pod_create;
 update_fn pod_update, pod_status;
 begin_fn pod_begin;
 int64_t pod_grace(const struct json *o);
-const char *pod_qos(const struct json *pod);
 /* strategy_services.c */
 create_fn service_create;
 update_fn service_update;

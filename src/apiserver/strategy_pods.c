@@ -1,42 +1,6 @@
 /* Pods: pkg/registry/core/pod/strategy.go. */
 #include "apiserver/strategy.h"
-
-/* ---- quality of service: pkg/apis/core/v1/helper/qos ---- */
-
-static bool zero(const struct json *v) {
-    struct quantity q = quantity_of(v), none = {0};
-    return quantity_compare(&q, &none) <= 0;
-}
-
-struct qos {
-    bool any, guaranteed;
-};
-
-static void qos_container(struct qos *q, const struct json *c) {
-    static const char *const names[] = {"cpu", "memory"};
-    const struct json *requests = json_get(c, "resources.requests"), *limits = json_get(c, "resources.limits");
-    for (size_t i = 0; i < 2; i++) {
-        const struct json *r = json_member(requests, names[i]), *l = json_member(limits, names[i]);
-        bool has_r = r && !zero(r), has_l = l && !zero(l);
-        q->any |= has_r || has_l;
-        struct quantity a = quantity_of(r), b = quantity_of(l);
-        if (!has_l || (has_r && quantity_compare(&a, &b) != 0)) q->guaranteed = false;
-    }
-}
-
-const char *pod_qos(const struct json *pod) {
-    struct qos q = {.guaranteed = true};
-    const struct json *whole = json_get(pod, "spec.resources");
-    if (json_len(json_member(whole, "requests")) || json_len(json_member(whole, "limits"))) {
-        struct json_member m = {.key = "resources", .key_len = 9, .value = *whole};
-        const struct json fake = {.type = JSON_OBJECT, .len = 1, .members = &m};
-        qos_container(&q, &fake);
-        return !q.any ? "BestEffort" : q.guaranteed ? "Guaranteed" : "Burstable";
-    }
-    JSON_EACH(c, json_get(pod, "spec.initContainers")) qos_container(&q, c);
-    JSON_EACH(c, json_get(pod, "spec.containers")) qos_container(&q, c);
-    return !q.any ? "BestEffort" : q.guaranteed ? "Guaranteed" : "Burstable";
-}
+#include "schema/pod.h"
 
 /* ---- create ---- */
 

@@ -18,14 +18,21 @@ struct validation {
     name_check *name;            /* which names the kind may have; checked with the other metadata before `validate` runs */
     validate_fn *validate;       /* spec and whatever else; metadata is checked before it */
     warn_fn *warn;               /* may be NULL */
+    unsigned meta;               /* how often metadata is looked at: META_… of validation/rules.h */
 };
 extern const struct validation validations[]; /* ends with resource NULL */
 const struct validation *validation_find(const struct resource *r, const char *subresource); /* NULL if there is none */
+
+/* All that upstream's strategies validate, after validate_object_meta. */
+void validation_run(const struct validation *v, struct field_errors *e, const struct json *object, const struct json *old);
 
 /* ObjectMeta (object_meta.c): names, labels, annotations, owner references, finalizers, managed fields; on updates what
  * must not change. `namespaced` says whether a namespace is required or forbidden. For whole objects the registry has
  * called it already; validate functions call it for embedded ones (templates). `name` NULL: any path segment. */
 void validate_object_meta(struct field_errors *e, const struct field_path *meta, const struct json *object, const struct json *old, bool namespaced,
                           name_check *name);
+/* Its two parts: ValidateObjectMeta and ValidateObjectMetaUpdate. Strategies of some kinds call them again. */
+void validate_meta_whole(struct field_errors *e, const struct field_path *meta, const struct json *object, bool namespaced, name_check *name);
+void validate_meta_update(struct field_errors *e, const struct field_path *meta, const struct json *object, const struct json *old);
 void validate_labels(struct field_errors *e, const struct field_path *p, const struct json *labels);
 void validate_annotations(struct field_errors *e, const struct field_path *p, const struct json *annotations);
