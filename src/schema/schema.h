@@ -60,6 +60,7 @@ struct field {
     bool pointer : 1, omitempty : 1, omitzero : 1, required : 1, no_json : 1;
     bool patch_merge : 1, patch_replace : 1, patch_retain_keys : 1;
     bool pb_wrap : 1;           /* protobuf wraps the string list in a message */
+    bool granular : 1;          /* OpenAPI says so of the struct, for this field alone */
     bool item_default : 1;      /* OpenAPI shows the zero value as default of the elements */
 };
 const struct field *type_field(const struct type *t, const char *name); /* NULL if there is none */
@@ -98,6 +99,7 @@ struct resource {
     const struct type *type, *list_type;     /* list_type: of list_kind, NULL for custom resources */
     const char *const *selectable_fields;    /* field labels beyond metadata.name/namespace; end with NULL; see resource_field */
     struct crd *crd;                         /* custom resources, else NULL */
+    const struct json *openapi;              /* CRD: the openAPIV3Schema of this version, to be published; may be NULL */
 };
 extern const struct resource *const builtin_resources[]; /* discovery order, ends with NULL */
 const struct resource *resource_find(const char *group, const char *version, const char *plural); /* built-in; version NULL: preferred */
@@ -181,8 +183,12 @@ MUST_CHECK struct error *schema_managed_update(struct arena *a, const struct typ
 MUST_CHECK struct error *schema_apply(struct arena *a, const struct type *t, const struct json *live, const struct json *config,
                                       const struct apply_options *o, const struct json **out);
 
-/* ---- OpenAPI (schema/openapi.c); documents are made when first asked for ---- */
+/* ---- OpenAPI (schema/openapi.c); documents are made when asked for: the caller keeps them ---- */
 void schema_openapi_v2(struct buf *json, const struct resource *const *custom, size_t custom_count);
+/* The same as application/com.github.proto-openapi.spec.v2@v1.0+protobuf, which kubectl asks for. */
+void schema_openapi_v2_pb(struct buf *out, const struct resource *const *custom, size_t custom_count);
+/* Of a group version; of a group with version NULL; of "/api", "/apis", "/version", "/.well-known/openid-configuration" and
+ * "/openid/v1/jwks" with that path as group and version NULL. */
 void schema_openapi_v3(struct buf *json, const char *group, const char *version, const struct resource *const *custom, size_t custom_count);
 
 /* ---- selectors (schema/selector.c) ---- */
