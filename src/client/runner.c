@@ -119,6 +119,7 @@ void runner_group_stop(struct runner_group *g) {
     if (!g) return;
     for (size_t i = 0; i < g->len; i++) {
         for (size_t s = 0; s < g->all[i]->source_count; s++) cache_unsubscribe(g->all[i]->runner.subscriptions[s]);
+        if (g->all[i]->runner.controller->unsubscribe) g->all[i]->runner.controller->unsubscribe(&g->all[i]->runner);
     }
     for (size_t i = 0; i < g->len; i++) workqueue_close(g->all[i]->runner.queue);
     for (size_t i = 0; i < g->len; i++) running_free(g->all[i]);

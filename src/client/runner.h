@@ -41,6 +41,8 @@ struct controller {
     /* Optional, before the first and after the last call of anything else; r->state is the controller's own. */
     void (*start)(struct runner *r);
     void (*stop)(struct runner *r);
+    /* Optional: ends the subscriptions that the controller made itself, before its queue closes. */
+    void (*unsubscribe)(struct runner *r);
 };
 
 struct runner {
