@@ -7,6 +7,7 @@ extern const struct controller deployment_controller;              /* deployment
 extern const struct controller endpoints_controller;                 /* endpoints.c */
 extern const struct controller endpointslice_controller;             /* endpointslice.c */
 extern const struct controller endpointslice_mirroring_controller;   /* endpointslice_mirroring.c */
+extern const struct controller garbage_collector_controller;         /* garbage_collector.c */
 extern const struct controller job_controller;                     /* job.c */
 extern const struct controller namespace_controller;               /* namespace.c */
 extern const struct controller replicaset_controller;              /* replicaset.c */

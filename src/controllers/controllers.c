@@ -10,6 +10,7 @@ const struct controller *const controllers[] = {
     &endpoints_controller,
     &endpointslice_controller,
     &endpointslice_mirroring_controller,
+    &garbage_collector_controller,
     &job_controller,
     &namespace_controller,
     &replicaset_controller,
