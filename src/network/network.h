@@ -20,7 +20,7 @@ struct network_config {
     const char *cni_dir;         /* where the CNI configuration is written */
 };
 struct network;
-/* Starts all parts; the pod network is ready when the Node has its podCIDR. */
+/* Starts all parts; the pod network is ready when the Node has its podCIDR. Strings are copied. */
 MUST_CHECK struct error *network_start(const struct network_config *c, struct network **out);
 /* Stops working but leaves rules, routes and interfaces in place: pods keep running and are reachable. */
 void network_stop(struct network *n);
