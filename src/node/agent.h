@@ -18,6 +18,7 @@ struct containerd;
 struct kubelet_server;
 struct runtime_events;
 
+#define EXITED_MAX 128
 struct node {
     struct node_config config; /* complete: defaults filled in, strings in `arena` */
     struct arena arena;
@@ -40,6 +41,8 @@ struct node {
     struct map image_pulls;          /* last used or pulled images: name -> struct image_use; lock */
     bool memory_pressure, disk_pressure, pid_pressure; /* lock */
     bool stopping;
+    /* Containers of which the end was told lately, in a ring: the CRI may still call them running. lock */
+    struct { char id[EXITED_MAX][72]; unsigned next; } exited;
     int64_t started;                 /* wall time */
     char *runtime_version;           /* "containerd://1.6.20"; lock */
     char *runtime_problem;           /* why the runtime or the pod network is not ready, NULL if they are; lock */
@@ -54,6 +57,7 @@ struct container_record {
     char *name;
     /* Why it waits (upstream's reason cache): from the last attempt to start it; NULL if that worked. Worker thread. */
     char *wait_reason, *wait_message;
+    char *crash_message;             /* CrashLoopBackOff, to be told from the next sync on: upstream's status lags like that */
     int64_t backoff, backoff_at;     /* crash loop: delay and when it was set. Worker thread */
     /* Image pull; lock. */
     bool pulling;
@@ -95,7 +99,7 @@ struct pod_worker {
     bool admitted, rejected, cgroup_made, volumes_mounted, finished;
     const char *reject_reason;   /* static text */
     char *reject_message;
-    struct doc *written;         /* status the API server has from us */
+    struct doc *answered;        /* the object as our last write left it */
     int64_t started;             /* status.startTime, wall */
     int64_t grace_deadline;      /* monotonic: when termination's grace ends */
     int64_t volume_backoff, volume_next, volumes_refreshed;

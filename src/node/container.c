@@ -23,7 +23,8 @@ const char *container_hash(struct arena *a, const struct json *container) {
 
 static void set_wait(struct pod_worker *w, struct container_record *rec, const char *reason, const char *message) {
     LOCK(w->node);
-    free(rec->wait_reason), free(rec->wait_message);
+    free(rec->wait_reason), free(rec->wait_message), free(rec->crash_message);
+    rec->crash_message = NULL;
     rec->wait_reason = reason ? xstrdup(reason) : NULL;
     rec->wait_message = reason && message ? xstrdup(message) : NULL;
     UNLOCK(w->node);
@@ -47,8 +48,8 @@ static bool backs_off(struct pod_worker *w, const struct json *pod, struct conta
     if (!c || !backoff_known(w, rec, c) || node_now(w->node) - c->finished >= rec->backoff) return false;
     const char *who = pod_describe(&a, pod);
     container_event(w, pod, rec->name, "Warning", "BackOff", "Back-off restarting failed container %s in pod %s", rec->name, who);
-    set_wait(w, rec, "CrashLoopBackOff", arena_printf(&a, "back-off %s restarting failed container=%s pod=%s",
-                                                      duration_format(text, rec->backoff), rec->name, who));
+    free(rec->crash_message);
+    rec->crash_message = xprintf("back-off %s restarting failed container=%s pod=%s", duration_format(text, rec->backoff), rec->name, who);
     return true;
 }
 

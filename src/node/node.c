@@ -11,6 +11,7 @@
 #include "node/probes.h"
 #include "node/register.h"
 #include "node/runtime_events.h"
+#include "node/server.h"
 #include <unistd.h>
 
 #define LOG_COMPONENT "node"
@@ -83,6 +84,7 @@ static struct error *start(struct node *n) {
     cache_add(n->cache, &resource_services, NULL);
     dispatch_add(n->dispatch, "status", "");
     dispatch_add_after(n->dispatch, "logs", "", SECONDS(60));
+    if (n->config.tls_cert) TRY(kubelet_server_start(n, &n->server));
     return pods_start(n);
 }
 
@@ -111,6 +113,7 @@ void node_stop(struct node *n) {
     if (!n) return;
     n->stopping = true;
     pods_stop(n);
+    kubelet_server_stop(n->server);
     dispatch_stop(n->dispatch);
     if (n->runtime_events) runtime_events_stop(n->runtime_events);
     if (n->cri) cri_close(n->cri); /* ends calls that wait */

@@ -13,7 +13,7 @@
 
 static void free_record(struct container_record *c) {
     for (int i = 0; i < PROBE_KINDS; i++) free(c->probes[i]);
-    free(c->name), free(c->wait_reason), free(c->wait_message);
+    free(c->name), free(c->wait_reason), free(c->wait_message), free(c->crash_message);
     free(c->pull_image), free(c->pull_reason), free(c->pull_message), free(c->hook_id);
     free(c);
 }
@@ -27,7 +27,7 @@ void worker_unref(struct pod_worker *w) {
     if (!w || --w->refs) return;
     for (struct container_record *c = w->containers, *next; c; c = next) next = c->next, free_record(c);
     for (struct kill_op *k = w->kills, *next; k; k = next) next = k->next, free_kill(k);
-    doc_unref(w->pod), doc_unref(w->mirror), doc_unref(w->status_doc), doc_unref(w->written), doc_unref(w->allocated);
+    doc_unref(w->pod), doc_unref(w->mirror), doc_unref(w->status_doc), doc_unref(w->answered), doc_unref(w->allocated);
     runtime_unref(w->runtime);
     free(w->uid), free(w->evict_reason), free(w->evict_message), free(w->reject_message), free(w->sandbox_error);
     free(w->resize);
@@ -199,6 +199,16 @@ static bool is_mirror(struct node *n, struct doc *d, bool deleted) {
     return true;
 }
 
+/* Changes of the status alone are our own writes, but for conditions that readiness gates wait for. */
+static bool concerns_us(const struct doc *before, const struct doc *after) {
+    static const char *const parts[] = {"metadata.labels", "metadata.annotations", "metadata.deletionTimestamp", "metadata.deletionGracePeriodSeconds",
+                                        "metadata.uid", "spec"};
+    if (!before || !after || json_get(after->root, "spec.readinessGates")) return true;
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+        if (!json_equal(json_get(before->root, parts[i]), json_get(after->root, parts[i]))) return true;
+    return false;
+}
+
 static void on_pod(const struct resource *r, struct doc *before, struct doc *after, void *arg) {
     (void)r;
     struct node *n = arg;
@@ -206,7 +216,7 @@ static void on_pod(const struct resource *r, struct doc *before, struct doc *aft
     if (!json_str_is(d->root, "spec.nodeName", n->config.name)) return;
     if (is_mirror(n, d, !after)) return;
     cleanup_worker struct pod_worker *w = pods_add(n, d, false, !after);
-    dispatch_add(n->dispatch, "pod", w->uid);
+    if (concerns_us(before, after)) dispatch_add(n->dispatch, "pod", w->uid);
 }
 
 /* ConfigMaps and Secrets: pods that wait for one or have one mounted look again. */

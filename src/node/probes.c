@@ -1,5 +1,6 @@
 #include "node/probes.h"
 #include "base/log.h"
+#include "node/stats.h"
 #include <stdio.h>
 
 #define LOG_COMPONENT "node"
@@ -7,7 +8,7 @@
 struct probe {
     char id[80];          /* the container that it is about */
     enum probe_result result;
-    int successes, failures;
+    int successes, failures, total;
     bool held;            /* it has had its effect: the container is being restarted */
     bool stopped;
 };
@@ -110,6 +111,7 @@ static bool settle(struct attempt *x, enum probe_result result) {
     struct probe *p = worker_record(x->w, x->name)->probes[x->kind];
     bool ours = p && str_eq(p->id, x->c->id) && !p->stopped, good = result == PROBE_SUCCEEDED;
     if (ours) {
+        p->total++;
         p->successes = good ? p->successes + 1 : 0;
         p->failures = good ? 0 : p->failures + 1;
     }
@@ -178,4 +180,18 @@ struct work_result probe_run(void *arg, const char *rest) {
     doc_unref(x.pod);
     runtime_unref(x.runtime);
     return result;
+}
+
+void probes_metrics(struct node *n, struct buf *out) {
+    LOCK(n);
+    for (struct map_slot *s = map_first(&n->workers); s; s = map_next(&n->workers, s)) {
+        struct pod_worker *w = s->value;
+        for (struct container_record *c = w->containers; c; c = c->next)
+            for (int k = 0; k < PROBE_KINDS; k++)
+                if (c->probes[k])
+                    buf_printf(out, "prober_probe_total{container=\"%s\",namespace=\"%s\",pod=\"%s\",pod_uid=\"%s\",probe_type=\"%s\",result=\"%s\"} %d\n",
+                               c->name, doc_namespace(w->pod), doc_name(w->pod), w->uid, kinds[k].title,
+                               c->probes[k]->result == PROBE_FAILED ? "failed" : "successful", c->probes[k]->total);
+    }
+    UNLOCK(n);
 }

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "net/grpc.h"
 #include "node/runtime.h"
+#include <stdio.h>
 
 #define LOG_COMPONENT "node"
 #define RETRY SECONDS(1)
@@ -42,6 +43,27 @@ static bool has_id(const struct pod_runtime *r, const char *id) {
     for (size_t i = 0; r && i < r->sandbox_count; i++)
         if (str_eq(r->sandboxes[i].id, id)) return true;
     return runtime_container_by_id(r, id) != NULL;
+}
+
+static bool is_exited(struct node *n, const char *id) {
+    for (unsigned i = 0; i < EXITED_MAX; i++)
+        if (str_eq(n->exited.id[i], id)) return true;
+    return false;
+}
+
+bool runtime_events_ahead(struct node *n, const struct pod_runtime *r) {
+    bool ahead = false;
+    LOCK(n);
+    for (size_t i = 0; i < r->container_count && !ahead; i++) ahead = r->containers[i].state == CONTAINER_RUNNING && is_exited(n, r->containers[i].id);
+    for (size_t i = 0; i < r->sandbox_count && !ahead; i++) ahead = r->sandboxes[i].ready && is_exited(n, r->sandboxes[i].id);
+    UNLOCK(n);
+    return ahead;
+}
+
+static void note_exit(struct node *n, const char *id) {
+    LOCK(n);
+    snprintf(n->exited.id[n->exited.next++ % EXITED_MAX], sizeof(n->exited.id[0]), "%s", id);
+    UNLOCK(n);
 }
 
 /* Whose container is it? One that was not seen yet belongs to a worker that is about to look anyway. */
@@ -92,7 +114,9 @@ static void on_envelope(const struct json *m, void *arg) {
     if (bad) return;
     const char *container = json_str_or(t, "container_id", ""), *id = json_str_or(t, "id", container);
     bool exit_of_exec = json_str_is(m, "topic", "/tasks/exit") && !str_eq(container, id);
-    if (!exit_of_exec) on_container(e->node, container);
+    if (exit_of_exec) return;
+    if (json_str_is(m, "topic", "/tasks/exit")) note_exit(e->node, container);
+    on_container(e->node, container);
 }
 
 static void on_closed(const struct error *why, void *arg) {

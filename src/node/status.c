@@ -164,17 +164,10 @@ const struct json *status_rejected(struct pod_worker *w, struct arena *a, const 
 
 /* ---- writing ---- */
 
-struct write {
-    const char *uid;
-    const struct json *status;
-};
-
-/* Conditions that only the API server's object has (readiness gates, the scheduler's) stay. */
-static const struct json *merge(struct arena *a, struct doc *current, void *arg) {
-    struct write *x = arg;
-    if (!str_eq(doc_uid(current), x->uid)) return NULL;
-    const struct json *live = json_member(current->root, "status"), *status = x->status;
-    const struct json *conditions = json_member(status, "conditions");
+/* Conditions that only the API server's object has (readiness gates, the scheduler's) stay. NULL: nothing differs. */
+static const struct json *merge(struct arena *a, const struct json *current, const struct json *status) {
+    static const char *const kept[] = {"nominatedNodeName", "resize", "resourceClaimStatuses", "extendedResourceClaimStatus", "qosClass"};
+    const struct json *live = json_member(current, "status"), *conditions = json_member(status, "conditions");
     if (conditions) {
         struct json_array out = {.arena = a};
         JSON_EACH(c, conditions) if (str_in(json_str(c, "type"), owned_conditions)) json_array_add(&out, c);
@@ -182,31 +175,63 @@ static const struct json *merge(struct arena *a, struct doc *current, void *arg)
             if (!str_in(json_str(c, "type"), owned_conditions)) json_array_add(&out, c);
         status = json_with(a, status, "conditions", json_array_done(&out));
     }
-    static const char *const kept[] = {"nominatedNodeName", "resize", "resourceClaimStatuses", "extendedResourceClaimStatus", "qosClass"};
     for (size_t i = 0; i < ARRAY_LEN(kept); i++)
         if (json_member(live, kept[i])) status = json_with(a, status, kept[i], json_member(live, kept[i]));
-    if (json_semantic_equal(live, status)) return NULL;
-    return json_with(a, current->root, "status", status);
+    return json_semantic_equal(live, status) ? NULL : json_with(a, current, "status", status);
+}
+
+static int64_t version(const struct doc *d) {
+    int64_t v = 0;
+    (void)!str_to_int64(json_str_or(d->root, "metadata.resourceVersion", ""), &v);
+    return v;
+}
+
+/* The newest object that is known: what the watch brought, or what the last write answered. */
+static struct doc *newest(struct pod_worker *w) {
+    LOCK(w->node);
+    struct doc *d = w->is_static ? w->mirror : w->pod;
+    bool answered = d && w->answered && str_eq(doc_uid(d), doc_uid(w->answered)) && version(w->answered) > version(d);
+    d = !d || w->gone ? NULL : doc_ref(answered ? w->answered : d);
+    UNLOCK(w->node);
+    return d;
+}
+
+static void keep_answer(struct pod_worker *w, struct doc *d) {
+    LOCK(w->node);
+    struct doc *before = w->answered;
+    w->answered = d;
+    UNLOCK(w->node);
+    doc_unref(before);
 }
 
 struct error *status_write(struct pod_worker *w, const struct json *pod, const struct json *status) {
-    LOCK(w->node);
-    struct doc *mirror = doc_ref(w->mirror ? w->mirror : w->pod);
-    bool skip = w->gone || (w->is_static && !w->mirror);
-    UNLOCK(w->node);
     (void)pod;
-    cleanup_doc struct doc *target = mirror;
     keep_status(w, status);
-    if (skip || (w->written && json_semantic_equal(w->written->root, status) &&
-                 json_semantic_equal(json_member(target->root, "status"), status))) return NULL;
-    struct write x = {doc_uid(target), status};
-    struct error *e = client_modify(w->node->client, &resource_pods, doc_namespace(target), doc_name(target), "status", merge, &x, NULL);
-    if (error_is(e, "NotFound")) {
+    cleanup_doc struct doc *base = newest(w);
+    struct client *client = w->node->client;
+    for (int attempt = 0; base && attempt < 5; attempt++) {
+        cleanup_arena struct arena a = {0};
+        const struct json *object = merge(&a, base->root, status);
+        struct doc *answer = NULL;
+        if (!object) return NULL;
+        struct error *e = client_update(client, &resource_pods, doc_namespace(base), doc_name(base), "status", object, &answer);
+        if (!e) keep_answer(w, answer);
+        if (!e || error_is(e, "NotFound")) {
+            error_free(e);
+            return NULL;
+        }
+        if (!error_is(e, "Conflict")) return error_wrap(e, "writing the status");
         error_free(e);
-        return NULL;
+        e = client_get(client, &resource_pods, doc_namespace(base), doc_name(base), &answer);
+        if (e && !error_is(e, "NotFound")) return e;
+        bool other = !e && !str_eq(doc_uid(answer), doc_uid(base)); /* another pod of that name */
+        if (e || other) {
+            error_free(e);
+            doc_unref(answer);
+            return NULL;
+        }
+        doc_unref(base);
+        base = answer;
     }
-    if (e) return error_wrap(e, "writing the status");
-    doc_unref(w->written);
-    w->written = doc_new(status);
-    return NULL;
+    return base ? error_new("writing the status: it changed again and again") : NULL;
 }

@@ -6,8 +6,8 @@
 #define UNKNOWN_REASON "ContainerStatusUnknown"
 
 static const struct json *time_json(struct arena *a, int64_t t) {
-    char text[TIME_STRING_MAX];
-    return t > 0 ? json_string(a, time_format(text, t)) : &json_null;
+    char text[TIME_STRING_MAX]; /* 1970 where it never was, as upstream has it */
+    return json_string(a, time_format(text, t));
 }
 
 const struct json *status_find(const struct json *statuses, const char *name) {

@@ -8,6 +8,7 @@
 #include "node/pods.h"
 #include "node/probes.h"
 #include "node/resize.h"
+#include "node/runtime_events.h"
 #include "node/status.h"
 #include "node/volumes.h"
 
@@ -46,6 +47,11 @@ static struct error *read_runtime(struct sync *s) {
     if (e) return e;
     runtime_unref(s->r);
     s->r = r;
+    if (!needed || !runtime_events_ahead(s->node, r)) return NULL;
+    LOCK(s->node);
+    s->w->runtime_changed = true;
+    UNLOCK(s->node);
+    again_in(s, MSECONDS(20));
     return NULL;
 }
 
@@ -75,9 +81,9 @@ static void wait_backoffs(struct sync *s) {
     int64_t now = node_now(s->node), mono = clock_monotonic(s->node->clock);
     LOCK(s->node);
     for (struct container_record *c = s->w->containers; c; c = c->next) {
-        if (!c->wait_reason) continue;
+        if (!c->wait_reason && !c->crash_message) continue;
         const struct runtime_container *r = runtime_container(s->r, c->name);
-        if (str_eq(c->wait_reason, "CrashLoopBackOff") && r) again_in(s, MAX(r->finished + c->backoff - now, MSECONDS(10)));
+        if (c->crash_message && r) again_in(s, MAX(r->finished + c->backoff - now, MSECONDS(10)));
         else if (c->pull_image && !c->pulling) again_in(s, MAX(c->pull_next - mono, MSECONDS(10)));
         else if (!c->pulling) again_in(s, SECONDS(10));
     }
@@ -157,7 +163,18 @@ static bool is_terminal(const struct json *status) {
     return json_str_is(status, "phase", "Failed") || json_str_is(status, "phase", "Succeeded");
 }
 
+static void tell_crashes(struct sync *s) {
+    LOCK(s->node);
+    for (struct container_record *c = s->w->containers; c; c = c->next) {
+        if (!c->crash_message) continue;
+        free(c->wait_reason), free(c->wait_message);
+        c->wait_reason = xstrdup("CrashLoopBackOff"), c->wait_message = TAKE(c->crash_message);
+    }
+    UNLOCK(s->node);
+}
+
 static struct error *run_sync(struct sync *s) {
+    tell_crashes(s);
     const struct json *status = status_compute(s->w, &s->arena, s->pod, s->r, false);
     if (object_deleting(s->pod) || s->gone || s->evicted || is_terminal(status)) {
         s->w->state = WORKER_TERMINATING;
