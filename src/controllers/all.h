@@ -3,6 +3,7 @@
 #include "client/runner.h"
 
 extern const struct controller clusterrole_aggregation_controller; /* clusterrole_aggregation.c */
+extern const struct controller daemonset_controller;               /* daemonset.c */
 extern const struct controller deployment_controller;              /* deployment.c */
 extern const struct controller endpoints_controller;                 /* endpoints.c */
 extern const struct controller endpointslice_controller;             /* endpointslice.c */

@@ -6,6 +6,7 @@
 
 const struct controller *const controllers[] = {
     &clusterrole_aggregation_controller,
+    &daemonset_controller,
     &deployment_controller,
     &endpoints_controller,
     &endpointslice_controller,
