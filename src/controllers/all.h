@@ -11,8 +11,13 @@ extern const struct controller endpointslice_mirroring_controller;   /* endpoint
 extern const struct controller garbage_collector_controller;         /* garbage_collector.c */
 extern const struct controller job_controller;                     /* job.c */
 extern const struct controller namespace_controller;               /* namespace.c */
+extern const struct controller node_ipam_controller;                 /* node_ipam.c */
+extern const struct controller node_lifecycle_controller;            /* node_lifecycle.c */
 extern const struct controller replicaset_controller;              /* replicaset.c */
 extern const struct controller replicationcontroller_controller;   /* replicaset.c */
 extern const struct controller root_ca_publisher_controller;       /* root_ca_publisher.c */
 extern const struct controller serviceaccount_controller;          /* serviceaccount.c */
 extern const struct controller serviceaccount_token_controller;    /* serviceaccount_token.c */
+extern const struct controller statefulset_controller;             /* statefulset.c */
+extern const struct controller taint_eviction_controller;            /* taint_eviction.c */
+extern const struct controller ttl_controller;                       /* ttl.c */

@@ -14,11 +14,16 @@ const struct controller *const controllers[] = {
     &garbage_collector_controller,
     &job_controller,
     &namespace_controller,
+    &node_ipam_controller,
+    &node_lifecycle_controller,
     &replicaset_controller,
     &replicationcontroller_controller,
     &root_ca_publisher_controller,
     &serviceaccount_controller,
     &serviceaccount_token_controller,
+    &statefulset_controller,
+    &taint_eviction_controller,
+    &ttl_controller,
     NULL,
 };
 
