@@ -152,11 +152,20 @@ struct body_type body_type_of(const struct request *r) {
                               r->resource->crd != NULL, false};
 }
 
+#define TEMPLATE_GENERATION "deprecated.daemonset.template.generation"
+
+const struct json *object_default(struct arena *a, const struct resource *r, const struct json *o) {
+    o = schema_default(a, r, o);
+    const struct json *annotations = json_get(o, "metadata.annotations");
+    if (r != &resource_apps_daemonsets || json_member(annotations, TEMPLATE_GENERATION)) return o;
+    return with_meta(a, o, "annotations", json_with_member(a, annotations ? annotations : &json_empty_object, TEMPLATE_GENERATION, json_string(a, "0")));
+}
+
 struct error *body_object(struct request *r, const struct json **out) {
     struct body_type t = body_type_of(r);
     struct parsed in;
     TRY(body_parse(r, t.kind, &in));
     TRY(body_decode(r, &t, &in, out));
-    if (t.resource) *out = schema_default(r->arena, t.resource, *out);
+    if (t.resource) *out = object_default(r->arena, t.resource, *out);
     return NULL;
 }

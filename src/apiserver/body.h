@@ -19,5 +19,7 @@ struct parsed {
 MUST_CHECK struct error *body_parse(struct request *r, const char *wanted_kind, struct parsed *out);
 /* A value to the typed object: kind and version checked and set, unknown fields treated as the request wants. */
 MUST_CHECK struct error *body_decode(struct request *r, const struct body_type *t, const struct parsed *in, const struct json **out);
+/* Defaults of the resource, and what conversion to internal types and back leaves behind. */
+const struct json *object_default(struct arena *a, const struct resource *r, const struct json *o);
 /* All of it, with defaults. */
 MUST_CHECK struct error *body_object(struct request *r, const struct json **out);

@@ -22,6 +22,7 @@ struct change {
     struct store_op extra[CHANGE_MAX_OPS];
     size_t extra_count;
     bool deleted_instead;         /* the update removed the last finalizer of an object being deleted */
+    const struct json *last;      /* of a deletion: the object as it went */
     struct doc *result;           /* what was stored, or would have been; owned */
 };
 
@@ -42,8 +43,10 @@ enum {
     CREATES_ON_UPDATE = 4,
     NEEDS_VERSION = 8,       /* no unconditional updates */
     GENERATION_ALL = 16,     /* everything but metadata and status counts */
-    STATUS_METADATA = 32,    /* a status update may change labels, annotations … too */
-    NO_GRACE = 64,
+    STATUS_KEEPS_META = 32,  /* a status update changes no labels, annotations, owners or finalizers */
+    STATUS_KEEPS_LABELS = 64,
+    ANNOTATIONS_COUNT = 128, /* for generation, too */
+    LABELS_COUNT = 256,
 };
 
 struct strategy {

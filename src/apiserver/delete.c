@@ -65,7 +65,7 @@ static struct error *check_preconditions(struct change *c, const struct json *op
     const char *uid = json_str(options, "preconditions.uid"), *version = json_str(options, "preconditions.resourceVersion");
     const char *have_uid = meta_str(c->old, "uid"), *have_version = meta_str(c->old, "resourceVersion");
     const char *plural = c->r->plural, *group = c->r->group;
-    bool ns = c->resource == &resource_namespaces;
+    bool ns = c->resource == &resource_namespaces || c->resource == &resource_apiextensions_customresourcedefinitions;
     const char *kind = ns ? plural : c->resource->kind;
     if (uid && strcmp(uid, have_uid) != 0)
         return status_conflict(group, kind, c->name,
@@ -84,7 +84,7 @@ static void mark_deleted(struct change *c, int64_t grace) {
     char text[TIME_STRING_MAX];
     const char *when = arena_strdup(a, time_format(text, request_now(c->r) + SECONDS(grace)));
     c->object = with_meta(a, c->object, "deletionTimestamp", json_string(a, when));
-    c->object = with_meta(a, c->object, "deletionGracePeriodSeconds", json_integer(a, grace));
+    if (c->resource != &resource_namespaces) c->object = with_meta(a, c->object, "deletionGracePeriodSeconds", json_integer(a, grace));
     int64_t generation = json_int(c->object, "metadata.generation", 0);
     if (generation > 0) c->object = with_meta(a, c->object, "generation", json_integer(a, generation + 1));
 }
@@ -144,6 +144,16 @@ struct error *delete_finished(struct change *c) {
     return NULL;
 }
 
+/* Kinds with grace are seen being deleted before they are gone, even without grace. */
+static struct error *mark_first(struct change *c) {
+    mark_deleted(c, 0);
+    TRY(write_marked(c));
+    if (c->dry_run) return NULL;
+    doc_unref(c->head);
+    c->head = TAKE(c->result);
+    return NULL;
+}
+
 static struct error *delete_once(struct change *c, const struct json *options, bool *gone) {
     const struct strategy *s = strategy_of(c->resource);
     cleanup_doc struct doc *view = registry_view(c->r->server, c->resource, c->head);
@@ -165,7 +175,11 @@ static struct error *delete_once(struct change *c, const struct json *options, b
     if (!deleting && (waits || graceful)) mark_deleted(c, grace);
     if (c->resource == &resource_namespaces && waits) c->object = json_with(c->r->arena, c->object, "status.phase", json_string(c->r->arena, "Terminating"));
     *gone = !waits && !graceful;
-    if (*gone) return remove_now(c);
+    if (*gone) {
+        if (s && s->grace && !deleting) TRY(mark_first(c));
+        c->last = c->object;
+        return remove_now(c);
+    }
     if (json_equal(before, c->object)) return c->result = doc_ref(c->head), NULL;
     return write_marked(c);
 }
@@ -217,6 +231,12 @@ static void warn_orphans(struct request *r, const struct json *options) {
     request_warn(r, "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning");
 }
 
+static struct doc *last_state(struct change *c) {
+    struct doc *d = doc_new(c->last);
+    doc_set_revision(d, c->head->revision);
+    return d;
+}
+
 struct error *serve_delete(struct request *r) {
     CLEANUP(change_free) struct change c = {.r = r, .resource = r->resource, .sub = "", .ns = r->ns, .name = r->name};
     const struct json *options;
@@ -228,7 +248,7 @@ struct error *serve_delete(struct request *r) {
     warn_orphans(r, options);
     TRY(delete_object(&c, options, &gone));
     if (!gone) return finish_write(&c, 200);
-    if (returns_object(r->resource)) return answer_doc(r, 200, registry_view(r->server, r->resource, c.head)), NULL;
+    if (returns_object(r->resource)) return answer_doc(r, 200, last_state(&c)), NULL;
     r->answer.no_transform = true;
     answer_json(r, 200, delete_status(r, r->name, meta_str(c.old, "uid")));
     return NULL;
@@ -248,9 +268,6 @@ struct error *serve_delete_collection(struct request *r) {
         struct error *e = delete_object(&c, options, &gone);
         if (e && !error_is(e, "NotFound")) return e;
         error_free(e);
-        if (gone || c.result == NULL) continue;
-        doc_unref(l->docs[i]);
-        l->docs[i] = registry_view(r->server, r->resource, c.result);
     }
     r->answer.list = l;
     r->answer.code = 200;

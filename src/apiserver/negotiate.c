@@ -74,6 +74,7 @@ static bool transform_of(const struct clause *c, enum media_type media, bool all
     out->as_version = c->version;
     if (strcmp(c->as, "Table") == 0) return out->as = AS_TABLE, media != MEDIA_PROTOBUF;
     out->as = AS_METADATA;
+    out->as_list = strcmp(c->as, "PartialObjectMetadataList") == 0;
     return strcmp(c->as, "PartialObjectMetadata") == 0 || strcmp(c->as, "PartialObjectMetadataList") == 0;
 }
 
@@ -84,8 +85,7 @@ static bool clause_accepts(const struct request *r, const struct clause *c, size
     bool match = strcmp(type, media_types[i].type) == 0 || (strcmp(c->type, "*") == 0 && strcmp(c->subtype, "*") == 0) ||
                  (strcmp(c->type, "application") == 0 && strcmp(c->subtype, "*") == 0);
     bool custom_pb = media_types[i].media == MEDIA_PROTOBUF && r->resource && r->resource->crd && c->as == NULL;
-    if (!match || c->bad || custom_pb || (c->stream && *c->stream && !(watch && strcmp(c->stream, "watch") == 0))) return false;
-    if (watch && media_types[i].media == MEDIA_YAML) return false;
+    if (!match || c->bad || custom_pb || (c->stream && *c->stream && strcmp(c->stream, "watch") != 0)) return false;
     out->media = media_types[i].media;
     out->content_type = media_types[i].type;
     out->stream_watch = c->stream != NULL;
@@ -116,7 +116,9 @@ static bool restful_accepts(struct arena *a, const char *header) {
 
 static struct error *restful_refusal(bool watch) {
     const char *more = watch ? ", application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch" : "";
-    return error_api(406, NULL, "406: Not Acceptable\n\nAvailable representations: " ACCEPTED "%s", more);
+    struct error *e = error_api(406, "NotAcceptable", "406: Not Acceptable\n\nAvailable representations: " ACCEPTED "%s", more);
+    e->has_details = true;
+    return e;
 }
 
 struct error *negotiate_accept(struct request *r, bool allow_transform, bool allow_watch) {

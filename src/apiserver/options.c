@@ -52,11 +52,13 @@ static void check_match(struct request *r, struct field_errors *e, bool watch) {
     static const char *const supported[] = {"Exact", "NotOlderThan", "", NULL};
     if (watch) {
         if (o->has_send_initial_events) {
-            if (!str_eq(o->resource_version_match, "NotOlderThan"))
-                has_match ? field_forbidden(e, match, "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
-                          : field_forbidden(e, match, "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+            static const char *const only[] = {"NotOlderThan", NULL};
+            if (str_eq(o->resource_version_match, "NotOlderThan")) return;
+            field_forbidden(e, match, "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+            if (has_match) field_not_supported(e, match, json_string(r->arena, o->resource_version_match), only);
             return;
         }
+        if (o->continue_token && *o->continue_token) field_forbidden(e, match, "resourceVersionMatch is forbidden when continue is provided");
         if (has_match) field_forbidden(e, match, "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
         return;
     }

@@ -41,7 +41,9 @@ static struct error *json_patch_error(struct request *r, struct error *e) {
     (void)r;
     cleanup_error struct error *old = e;
     if (old->code) return TAKE(old);
-    return error_api(422, "Invalid", "%s", old->message);
+    struct error *generic = error_api(422, "Invalid", "the server rejected our request due to an error in our request");
+    generic->has_details = true;
+    return generic;
 }
 
 static struct error *patched_value(struct change *c, const struct patch *p, const struct json *current, const struct json **out) {
@@ -80,7 +82,7 @@ static struct error *make_patched(struct change *c, const struct json *current, 
     TRY(patched_value(c, p, current, &in.value));
     struct body_type t = {c->resource->group, c->resource->version, c->resource->kind, c->resource->type, c->resource, c->resource->crd != NULL, true};
     TRY(body_decode(c->r, &t, &in, &c->object));
-    c->object = schema_default(c->r->arena, c->resource, c->object);
+    c->object = object_default(c->r->arena, c->resource, c->object);
     TRY(check_patched_name(c, c->object));
     TRY(check_conditions(c, c->object));
     TRY(track_fields(c, current));
@@ -122,7 +124,7 @@ static struct error *make_applied(struct change *c, const struct json *current, 
     size_t warned = r->warnings.len;
     TRY(body_decode(r, &t, &merged, &c->object));
     r->warnings.len = warned;
-    c->object = schema_default(r->arena, c->resource, c->object);
+    c->object = object_default(r->arena, c->resource, c->object);
     if (current) TRY(check_conditions(c, c->object));
     *out = c->object;
     return NULL;

@@ -90,6 +90,7 @@ static struct error *hooked(struct request *r, bool *taken) {
 struct error *serve_path(struct request *r) {
     const char *first = r->part_count ? r->parts[0] : "";
     bool taken = false;
+    if (str_starts(r->path, "//")) return page_not_found(r);
     if (strcmp(first, "healthz") == 0 || strcmp(first, "livez") == 0 || strcmp(first, "readyz") == 0)
         return serve_health(r, r->path + 1 + strlen(first));
     TRY(hooked(r, &taken));

@@ -235,13 +235,13 @@ static void namespace(struct cells *c, const struct json *o) {
 /* ---- configuration ---- */
 
 static void configmap(struct cells *c, const struct json *o) {
-    cell_strf(c, "%zu", json_len(json_member(o, "data")) + json_len(json_member(o, "binaryData")));
+    cell_int(c, (int64_t)(json_len(json_member(o, "data")) + json_len(json_member(o, "binaryData"))));
     cell_age(c, o);
 }
 
 static void secret(struct cells *c, const struct json *o) {
     cell_str(c, json_str_or(o, "type", ""));
-    cell_strf(c, "%zu", json_len(json_member(o, "data")));
+    cell_int(c, (int64_t)json_len(json_member(o, "data")));
     cell_age(c, o);
 }
 

@@ -62,7 +62,7 @@ static void controller_revision(struct cells *c, const struct json *o) {
                       : arena_printf(c->arena, "%s/%s", kind, json_str_or(r, "name", ""));
     }
     cell_str(c, owner);
-    cell_strf(c, "%ld", (long)json_int(o, "revision", 0));
+    cell_int(c, json_int(o, "revision", 0));
     cell_age(c, o);
 }
 

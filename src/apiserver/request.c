@@ -66,7 +66,8 @@ struct request *request_new(struct apiserver *s, struct http_exchange *x) {
     uuid_v4(id);
     *r = (struct request){.server = s, .arena = &x->arena, .x = x, .method = x->method, .group = "", .version = "", .ns = "", .name = "",
                           .subresource = "", .plural = "", .path = x->path, .verb = "", .done = http_done,
-                          .user_agent = http_header(x, "user-agent"), .warnings = {.arena = &x->arena}};
+                          .user_agent = http_header(x, "user-agent"), .warnings = {.arena = &x->arena},
+                          .accept = {.media = MEDIA_JSON, .content_type = "application/json"}};
     const char *given = http_header(x, "audit-id");
     r->audit_id = arena_strdup(&x->arena, given && *given ? given : id);
     r->started = clock_monotonic(s->clock);

@@ -15,6 +15,7 @@ struct negotiated {
     enum convert_to as;
     bool stream_watch;       /* ";stream=watch" was asked for */
     bool pretty;
+    bool as_list;            /* PartialObjectMetadataList */
     const char *content_type;
     const char *as_version;  /* "v1", "v1beta1" of as=… */
 };
@@ -114,7 +115,7 @@ struct error *negotiate_body(struct request *r, enum media_type *media);
 /* respond.c: on the exchange's loop. */
 void respond(struct request *r);
 void respond_error(struct request *r, const struct error *e);
-const struct json *answer_value(struct request *r); /* the answer as one value, transformed; for tests and in-process use */
+const struct json *status_value(struct arena *a, const struct error *e); /* the Status of an error */
 void answer_json(struct request *r, int code, const struct json *v);
 void answer_doc(struct request *r, int code, struct doc *d); /* takes the reference */
 void answer_text(struct request *r, int code, const char *text);

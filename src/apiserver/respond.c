@@ -216,16 +216,22 @@ static void send_list(struct request *r, const struct list_answer *l) {
 
 /* ---- errors ---- */
 
+/* Go errors that are no API status have no reason. */
+const struct json *status_value(struct arena *a, const struct error *e) {
+    const struct json *v = status_json(a, e);
+    return json_str_is(v, "reason", "") ? json_without_member(a, v, "reason") : v;
+}
+
 void respond_error(struct request *r, const struct error *e) {
     struct buf body = {0};
     if (e->reason == NULL && e->code != 0) {
         buf_adds(&body, e->message);
-        return send_bytes(r, e->code, e->code == 406 ? "application/json" : "text/plain; charset=utf-8", &body);
+        return send_bytes(r, e->code, "text/plain; charset=utf-8", &body);
     }
-    cleanup_error struct error *refused = r->is_resource || r->accept.content_type == NULL ? negotiate_accept(r, true, true) : NULL;
+    cleanup_error struct error *refused = negotiate_accept(r, true, true);
     if (refused) r->accept = (struct negotiated){.media = MEDIA_JSON, .content_type = "application/json"};
     r->accept.as = AS_IS;
-    const struct json *status = status_json(r->arena, e);
+    const struct json *status = status_value(r->arena, e);
     send_value(r, e->code ? e->code : 500, status);
 }
 

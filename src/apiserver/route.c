@@ -64,7 +64,7 @@ static void take_namespace(struct request *r) {
 static struct error *parse_resource(struct request *r) {
     bool special = strcmp(r->parts[0], "watch") == 0 || strcmp(r->parts[0], "proxy") == 0;
     if (special) {
-        if (r->part_count < 2) return error_api(500, NULL, "Internal Server Error: \"%s\": unable to determine kind and namespace from url, %s", r->x->target, r->x->target);
+        if (r->part_count < 2) return error_api(500, NULL, "Internal Server Error: \"%s\": failed to create RequestInfo: unable to determine kind and namespace from url, %s\n", r->x->target, r->x->target);
         r->verb = r->parts[0];
         r->parts++, r->part_count--;
     }

@@ -68,6 +68,7 @@ static struct error *check_method(struct request *r, size_t *which) {
 struct error *serve_resource(struct request *r) {
     struct apiserver *s = r->server;
     bool taken = false;
+    if (strcmp(r->verb, "proxy") == 0) return unknown_path();
     TRY(proxy_aggregated(r, &taken));
     if (taken) return NULL;
     r->resource = registry_resource(s, r->group, r->version, r->plural);
@@ -78,7 +79,7 @@ struct error *serve_resource(struct request *r) {
     bool handled = false;
     if (r->sub && is_connect(r->sub)) return serve_connect(r);
     struct error *e = check_method(r, &which);
-    warn_deprecated(r);
+    if (e == NULL || !strstr(e->message, "method on the requested")) warn_deprecated(r);
     if (e) return e;
     TRY(serve_subresource(r, &handled));
     return handled ? NULL : verbs[which].serve(r);

@@ -21,15 +21,20 @@ static const struct json *set_generation(struct change *c, const struct json *o,
     return with_meta(c->r->arena, o, "generation", json_integer(c->r->arena, g));
 }
 
+/* No status but what Go's zero value of its type is written as. */
+static const struct json *fresh_status(struct change *c, const struct json *o) {
+    const struct field *f = c->resource->crd ? NULL : type_field(c->resource->type, "status");
+    const struct json *zero = &json_empty_object;
+    o = json_without_member(c->r->arena, o, "status");
+    if (f == NULL || f->pointer || f->omitzero) return o;
+    cleanup_error struct error *e = schema_decode(c->r->arena, f->type, zero, NULL, &zero);
+    return json_with_member(c->r->arena, o, "status", zero);
+}
+
 const struct json *prepare_create(struct change *c, const struct json *o) {
     unsigned flags = strategy_flags(c->resource);
     const struct strategy *s = strategy_of(c->resource);
-    if (flags & KEEPS_STATUS) {
-        const struct field *f = c->resource->crd ? NULL : type_field(c->resource->type, "status");
-        bool empty = f && !f->omitempty && !f->omitzero && !f->pointer;
-        o = json_without_member(c->r->arena, o, "status");
-        if (empty) o = json_with_member(c->r->arena, o, "status", &json_empty_object);
-    }
+    if (flags & KEEPS_STATUS) o = fresh_status(c, o);
     if (flags & (HAS_GENERATION | GENERATION_ALL)) o = set_generation(c, o, 1);
     return s && s->create ? s->create(c, o) : o;
 }
@@ -44,7 +49,15 @@ static const struct json *status_update(struct change *c, const struct json *o, 
         const struct json *managed = json_member(meta, "managedFields");
         return managed ? with_meta(a, out, "managedFields", managed) : without_meta(a, out, "managedFields");
     }
-    return json_with_member(a, out, "metadata", meta);
+    static const char *const kept[] = {"labels", "annotations", "ownerReferences", "finalizers"};
+    unsigned flags = strategy_flags(c->resource);
+    out = json_with_member(a, out, "metadata", meta);
+    for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
+        if (!(flags & STATUS_KEEPS_META) && !(i == 0 && (flags & STATUS_KEEPS_LABELS))) continue;
+        const struct json *had = json_member(json_member(old, "metadata"), kept[i]);
+        out = had ? with_meta(a, out, kept[i], had) : without_meta(a, out, kept[i]);
+    }
+    return out;
 }
 
 const struct json *prepare_update(struct change *c, const struct json *o, const struct json *old) {
@@ -73,6 +86,10 @@ const struct json *bump_generation(struct change *c, const struct json *o, const
     bool all = strategy_flags(c->resource) & GENERATION_ALL;
     bool same = all ? json_semantic_equal(without_rest(a, o), without_rest(a, old))
                     : json_semantic_equal(json_member(o, "spec"), json_member(old, "spec"));
+    static const struct { unsigned flag; const char *path; } more[] = {{ANNOTATIONS_COUNT, "metadata.annotations"}, {LABELS_COUNT, "metadata.labels"}};
+    for (size_t i = 0; i < ARRAY_LEN(more); i++) {
+        if (strategy_flags(c->resource) & more[i].flag) same = same && json_semantic_equal(json_get(o, more[i].path), json_get(old, more[i].path));
+    }
     return same ? o : set_generation(c, o, json_int(old, "metadata.generation", 0) + 1);
 }
 
@@ -81,7 +98,7 @@ struct error *validate_change(struct change *c) {
     const struct validation *v = validation_find(c->resource, *c->sub ? c->sub : NULL);
     const struct validation *whole = *c->sub ? validation_find(c->resource, NULL) : v;
     const struct field_path *meta = FIELD(NULL, "metadata");
-    validate_object_meta(&e, meta, c->object, c->old, c->resource->namespaced, whole ? whole->name : c->resource->crd ? name_dns1123_subdomain : name_path_segment);
+    validate_object_meta(&e, meta, c->object, c->old, c->resource->namespaced, whole ? whole->name : str_eq(c->resource->group, "rbac.authorization.k8s.io") ? name_path_segment : name_dns1123_subdomain);
     if (v) validation_run(v, &e, c->object, c->old);
     if (c->resource->crd) crd_validate_object(c, &e);
     if (v && v->warn && e.len == 0) {

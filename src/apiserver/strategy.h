@@ -16,11 +16,12 @@ create_fn service_create;
 update_fn service_update;
 begin_fn service_begin;
 /* strategy_core.c */
-create_fn namespace_create, node_create, claim_create, volume_create;
-update_fn namespace_update, namespace_status, claim_update;
+create_fn lease_create, account_create, namespace_create, node_create, claim_create, volume_create;
+update_fn lease_update, account_update, namespace_update, namespace_status, claim_update, volume_status;
+create_fn flow_schema_create;
 /* strategy_workloads.c */
-create_fn replicas_status, statefulset_create, daemonset_create, job_create, budget_create;
-update_fn daemonset_update;
+create_fn daemonset_create, job_create;
+update_fn daemonset_update, daemonset_status;
 /* strategy_csr.c */
 create_fn csr_create;
 update_fn csr_update, csr_status;

@@ -27,6 +27,31 @@ const struct json *namespace_status(struct change *c, const struct json *o, cons
     return json_with_member(c->r->arena, o, "spec", json_member(old, "spec"));
 }
 
+/* ---- service accounts: of secrets only the name counts ---- */
+
+const struct json *account_create(struct change *c, const struct json *o) {
+    struct json_array out = {.arena = c->r->arena};
+    const struct json *list = json_member(o, "secrets");
+    if (json_len(list) == 0) return o;
+    JSON_EACH(s, list) json_array_add(&out, json_make(c->r->arena, "{'name':%v}", json_member(s, "name")));
+    return json_with_member(c->r->arena, o, "secrets", json_array_done(&out));
+}
+
+const struct json *account_update(struct change *c, const struct json *o, const struct json *old) {
+    (void)old;
+    return account_create(c, o);
+}
+
+/* ---- leases: coordinated leader election is off ---- */
+
+const struct json *lease_create(struct change *c, const struct json *o) {
+    return json_without(c->r->arena, json_without(c->r->arena, o, "spec.strategy"), "spec.preferredHolder");
+}
+
+const struct json *lease_update(struct change *c, const struct json *o, const struct json *old) {
+    return json_get(old, "spec.strategy") ? o : lease_create(c, o);
+}
+
 /* ---- nodes ---- */
 
 const struct json *node_create(struct change *c, const struct json *o) {
@@ -63,4 +88,24 @@ const struct json *claim_update(struct change *c, const struct json *o, const st
 const struct json *volume_create(struct change *c, const struct json *o) {
     struct arena *a = c->r->arena;
     return json_with_member(a, o, "status", json_make(a, "{'phase':'Pending','lastPhaseTransitionTime':%s}", time_now(a, c->r)));
+}
+
+/* When the phase last changed. */
+const struct json *volume_status(struct change *c, const struct json *o, const struct json *old) {
+    struct arena *a = c->r->arena;
+    bool same = str_eq(json_str(o, "status.phase"), json_str(old, "status.phase"));
+    if (json_get(o, "status.lastPhaseTransitionTime")) return o;
+    const struct json *had = json_get(old, "status.lastPhaseTransitionTime");
+    const struct json *when = same ? had : json_string(a, time_now(a, c->r));
+    return when ? json_with(a, o, "status.lastPhaseTransitionTime", when) : o;
+}
+
+/* Does the priority level that it names exist? */
+const struct json *flow_schema_create(struct change *c, const struct json *o) {
+    struct arena *a = c->r->arena;
+    const char *level = json_str_or(o, "spec.priorityLevelConfiguration.name", "");
+    cleanup_doc struct doc *d = registry_get(c->r->server, &resource_flowcontrol_prioritylevelconfigurations, "", level);
+    const char *message = arena_printf(a, "This FlowSchema references the PriorityLevelConfiguration object named \"%s\" %s", level, d ? "and it exists" : "but there is no such object");
+    return json_with(a, o, "status.conditions", json_make(a, "[{'type':'Dangling','status':%s,'lastTransitionTime':%s,'reason':%s,'message':%s}]", d ? "False" : "True",
+                                                           time_now(a, c->r), d ? "Found" : "NotFound", message));
 }

@@ -2,10 +2,16 @@
 #include "apiserver/change.h"
 #include "apiserver/filter.h"
 
+static struct error *wrong_shape(struct request *r, const char *what, const char *suffix) {
+    const char *group = *r->group ? arena_strndup(r->arena, r->group, strcspn(r->group, ".")) : "core";
+    return error_api(406, "NotAcceptable", "you requested %s (*%s.%s%s)", what, group, r->resource->kind, suffix);
+}
+
 struct error *serve_get(struct request *r) {
     TRY(negotiate_accept(r, true, false));
     TRY(options_get(r));
     uint64_t wanted, current = store_revision(r->server->store);
+    if (r->accept.as == AS_METADATA && r->accept.as_list) return wrong_shape(r, "PartialObjectMetadataList, but the requested object is not a list", "");
     TRY(parse_version(r->options.resource_version, &wanted));
     if (wanted > current) return too_large_version(wanted, current);
     struct doc *d = registry_get(r->server, r->resource, r->ns, r->name);
@@ -147,6 +153,7 @@ struct error *list_objects(struct request *r, struct list_answer **out) {
 struct error *serve_list(struct request *r) {
     TRY(negotiate_accept(r, true, true));
     TRY(options_list(r));
+    if (r->accept.as == AS_METADATA && !r->accept.as_list) return wrong_shape(r, "PartialObjectMetadata, but the requested object is a list", "List");
     r->answer.code = 200;
     return list_objects(r, &r->answer.list);
 }

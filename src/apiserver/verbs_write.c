@@ -16,7 +16,7 @@ struct error *serve_create(struct request *r) {
     TRY(options_write(r, "CreateOptions"));
     c.dry_run = r->options.dry_run;
     TRY(body_decode(r, &t, &in, &o));
-    c.object = schema_default(r->arena, r->resource, o);
+    c.object = object_default(r->arena, r->resource, o);
     r->name = c.name = meta_str(c.object, "name");
     TRY(change_create(&c));
     return finish_write(&c, 201);
@@ -53,7 +53,7 @@ struct error *serve_update(struct request *r) {
     TRY(options_write(r, "UpdateOptions"));
     c.dry_run = r->options.dry_run;
     TRY(body_decode(r, &t, &in, &o));
-    o = schema_default(r->arena, r->resource, o);
+    o = object_default(r->arena, r->resource, o);
     TRY(check_name(r, o));
     bool create = !*r->subresource && (strategy_flags(r->resource) & CREATES_ON_UPDATE);
     TRY(change_update(&c, replace, (void *)(uintptr_t)o, create));

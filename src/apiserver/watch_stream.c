@@ -15,10 +15,10 @@ struct watch_stream {
     struct apiserver_watch *watch;
     struct loop_timer *timeout, *bookmark;
     struct list_answer *initial;       /* the state that comes first */
+    uint64_t after;                    /* events up to this revision are not sent */
     uint64_t from, sent;               /* revision of the last event or bookmark sent */
     bool bookmarks, initial_end, columns_sent, over, client_gone;
     atomic_bool posted;
-    struct error *failed;
 };
 
 static void stream_free(struct watch_stream *w) {
@@ -28,7 +28,6 @@ static void stream_free(struct watch_stream *w) {
     else s->watches = w->next;
     if (w->next) w->next->prev = w->prev;
     pthread_mutex_unlock(&s->watch_lock);
-    error_free(w->failed);
     metrics_watch(s, w->r, -1);
     request_release(w->r);
     http_end(w->r->x);
@@ -128,7 +127,7 @@ static void write_event(struct watch_stream *w, const char *type, struct doc *d)
 
 static void write_error(struct watch_stream *w, const struct error *e) {
     cleanup_arena struct arena a = {0};
-    const struct json *status = status_json(&a, e);
+    const struct json *status = status_value(&a, e);
     if (w->r->accept.media == MEDIA_JSON) write_json(w, "ERROR", status);
     else write_frame(w, "ERROR", &a, status, NULL);
 }
@@ -155,6 +154,7 @@ static void pump_events(struct watch_stream *w) {
     bool lost = false;
     while (!w->client_gone && http_pending(w->r->x) < PENDING_MAX) {
         if (!apiserver_watch_next(w->watch, &ev, &lost)) break;
+        if (ev.revision <= w->after) continue;
         write_event(w, event_names[ev.type], ev.doc);
         w->sent = ev.revision;
     }
@@ -240,10 +240,10 @@ static void stream_begin(struct request *r) {
     if (w->bookmarks) w->bookmark = loop_timer_start(r->x->loop, BOOKMARK_EVERY, on_bookmark, w);
     if (w->initial) write_initial(w);
     w->sent = w->from;
-    struct error *e = w->failed ? w->failed : watch_open(r->server, r->resource, r->ns, r->name, r->options.label_selector, r->options.field_selector, w->from, wake, w, &w->watch);
-    w->failed = e;
+    struct error *e = watch_open(r->server, r->resource, r->ns, r->name, r->options.label_selector, r->options.field_selector, w->from, wake, w, &w->watch);
     if (e) {
         write_error(w, e);
+        error_free(e);
         return stream_over(w);
     }
     pump_events(w);
@@ -256,10 +256,7 @@ static struct error *choose_start(struct request *r, struct watch_stream *w) {
     TRY(parse_version(o->resource_version, &wanted));
     w->from = wanted;
     bool begin = o->has_send_initial_events ? o->send_initial_events : wanted == 0;
-    if (wanted > current) {
-        w->failed = too_large_version(wanted, current);
-        return NULL;
-    }
+    if (wanted > current) return w->from = current, w->after = wanted, NULL; /* the future will come */
     if (!begin) {
         if (wanted == 0) w->from = current;
         return NULL;
@@ -269,7 +266,7 @@ static struct error *choose_start(struct request *r, struct watch_stream *w) {
     r->options.resource_version = r->options.resource_version_match = NULL;
     TRY(list_objects(r, &w->initial));
     w->from = w->initial->revision;
-    w->initial_end = o->has_send_initial_events && o->allow_bookmarks;
+    w->initial_end = o->allow_bookmarks;
     return NULL;
 }
 
