@@ -40,6 +40,7 @@ struct node {
     struct map workers;              /* pod UID -> struct pod_worker *; lock */
     struct map image_pulls;          /* last used or pulled images: name -> struct image_use; lock */
     bool memory_pressure, disk_pressure, pid_pressure; /* lock */
+    int64_t pressure_seen[3];        /* when last, monotonic; lock */
     bool stopping;
     /* Containers of which the end was told lately, in a ring: the CRI may still call them running. lock */
     struct { char id[EXITED_MAX][72]; unsigned next; } exited;
@@ -90,6 +91,7 @@ struct pod_worker {
     bool runtime_changed;        /* events came: read the runtime's state again */
     char *evict_reason, *evict_message; /* set by eviction: fail the pod */
     int64_t evict_grace;
+    bool evict_pressure;         /* for the node's sake: condition DisruptionTarget */
     struct kill_op *kills;
     struct container_record *containers;
     struct doc *status_doc;      /* status last computed, for the kubelet API and probes */

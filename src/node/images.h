@@ -14,5 +14,6 @@ const char *image_normalize(struct arena *a, const char *image);
 /* Credentials for the image out of the pod's imagePullSecrets: CRI AuthConfigs, best match first. */
 const struct json *image_credentials(struct arena *a, struct node *n, const struct json *pod, const char *image);
 
+void images_free_all(struct node *n); /* every unused image, now */
 const struct json *images_list(struct arena *a, struct node *n); /* status.images of the Node; NULL if the runtime is away */
 struct work_result images_collect(void *node, const char *rest); /* dispatch kind "images": unused images when the disk is full */

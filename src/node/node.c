@@ -3,6 +3,7 @@
 #include "node/agent.h"
 #include "node/cgroups.h"
 #include "node/containerd.h"
+#include "node/eviction.h"
 #include "node/hooks.h"
 #include "node/images.h"
 #include "node/logs.h"
@@ -20,7 +21,8 @@
 static const struct dispatch_kind kinds[] = {
     {"pod", worker_run},          {"kill", container_kill_run}, {"pull", image_pull_run}, {"hook", hook_post_start_run},
     {"probe", probe_run},         {"status", node_status_run},  {"lease", node_lease_run}, {"orphans", pods_reap},
-    {"logs", logs_rotate},        {"manifests", manifests_scan}, {NULL, NULL},
+    {"logs", logs_rotate},        {"manifests", manifests_scan}, {"eviction", eviction_run},
+    {"images", images_collect},   {NULL, NULL},
 };
 
 static const char *copy(struct arena *a, const char *s, const char *other) { return s ? arena_strdup(a, s) : other; }
@@ -84,6 +86,8 @@ static struct error *start(struct node *n) {
     cache_add(n->cache, &resource_services, NULL);
     dispatch_add(n->dispatch, "status", "");
     dispatch_add_after(n->dispatch, "logs", "", SECONDS(60));
+    dispatch_add_after(n->dispatch, "eviction", "", SECONDS(10));
+    dispatch_add_after(n->dispatch, "images", "", SECONDS(60));
     if (n->config.tls_cert) TRY(kubelet_server_start(n, &n->server));
     return pods_start(n);
 }
@@ -122,6 +126,7 @@ void node_stop(struct node *n) {
     containerd_stop(n->containerd);
     recorder_free(n->events);
     map_free(&n->workers, drop_worker);
+    map_free(&n->image_pulls, free);
     doc_unref(n->object);
     free(n->pods_dir), free(n->logs_dir), free(n->runtime_version), free(n->runtime_problem);
     pthread_mutex_destroy(&n->lock);

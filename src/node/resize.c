@@ -170,6 +170,6 @@ const struct json *resize_allocated(struct pod_worker *w, struct arena *a, const
 const struct json *resize_conditions(struct pod_worker *w, struct arena *a, const struct json *pod) {
     if (!w->resize || !w->resize->pending) return condition_remove(a, pod, "PodResizePending");
     struct condition c = {.type = "PodResizePending", .status = "True", .reason = w->resize->pending, .message = w->resize->message,
-                          .probe_time = true, .observed_generation = json_int(pod, "metadata.generation", 0)};
+                          .probe_time = true, .probe_now = true, .observed_generation = json_int(pod, "metadata.generation", 0)};
     return condition_set(a, pod, &c, node_now(w->node));
 }

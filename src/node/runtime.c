@@ -1,4 +1,6 @@
 #include "node/runtime.h"
+#include "node/logs.h"
+#include <unistd.h>
 
 #define TIMEOUT SECONDS(30)
 
@@ -6,20 +8,36 @@ static const struct json *uid_filter(struct arena *a, const char *uid) {
     return json_make(a, "{'filter':{'label_selector':{'" LABEL_POD_UID "':%s}}}", uid);
 }
 
-/* containerd reads termination messages itself from the file that the annotation names in the container's mounts. */
-static const char *termination_message(struct arena *a, const struct json *status, const char *runtime_message) {
+#define MESSAGE_MAX 4096     /* bytes of the termination message file */
+#define MESSAGE_LOG_MAX 2048 /* bytes and lines of the log that stand in for it */
+#define MESSAGE_LOG_LINES 80
+
+/* What the container left in its termination message file: its end, if it is too long. */
+static const char *message_file(struct arena *a, const struct json *status) {
     const char *path = json_str(json_member(json_member(status, "annotations"), NOTE_MESSAGE_PATH), NULL);
-    if (!path || json_int(status, "state", 0) != CONTAINER_EXITED) return runtime_message;
-    JSON_EACH(m, json_member(status, "mounts")) {
+    JSON_EACH(m, path ? json_member(status, "mounts") : NULL) {
         if (!json_str_is(m, "container_path", path)) continue;
-        cleanup_buf struct buf text = {.max = 1 << 20};
-        struct error *e = file_read(json_str_or(m, "host_path", ""), 1 << 20, &text);
+        cleanup_buf struct buf text = {0};
+        struct error *e = file_read(json_str_or(m, "host_path", ""), 16 << 20, &text);
         error_free(e);
-        if (e || text.len == 0) return runtime_message;
-        size_t from = text.len > 4096 ? text.len - 4096 : 0; /* the last 4 KiB, as upstream */
-        return json_str(json_string_n(a, text.data + from, text.len - from), NULL);
+        size_t from = text.len > MESSAGE_MAX ? text.len - MESSAGE_MAX : 0;
+        return e || !text.len ? "" : json_str(json_string_n(a, text.data + from, text.len - from), NULL);
     }
-    return runtime_message;
+    return "";
+}
+
+/* The runtime's message and the container's own, or the end of its log where the policy falls back to that. */
+static const char *termination_message(struct arena *a, const struct json *status) {
+    const char *runtime = json_str_or(status, "message", "");
+    if (json_int(status, "state", 0) != CONTAINER_EXITED) return runtime;
+    const char *own = message_file(a, status);
+    bool fall_back = json_str_is(json_member(json_member(status, "annotations"), NOTE_MESSAGE_POLICY), NULL, "FallbackToLogsOnError");
+    if (!*own && fall_back && json_int(status, "exit_code", 0) != 0 && !json_str_is(status, "reason", "ContainerCannotRun")) {
+        cleanup_buf struct buf log = {0};
+        logs_tail(json_str_or(status, "log_path", ""), MESSAGE_LOG_MAX, MESSAGE_LOG_LINES, &log);
+        own = arena_strdup(a, buf_str(&log));
+    }
+    return arena_printf(a, "%s%s%s", runtime, *runtime && *own ? ": " : "", own);
 }
 
 static void fill_container(struct arena *a, const struct json *s, struct runtime_container *c) {
@@ -30,7 +48,7 @@ static void fill_container(struct arena *a, const struct json *s, struct runtime
     c->image = json_str_or(s, "image.image", "");
     c->image_id = json_str_or(s, "image_ref", "");
     c->reason = json_str_or(s, "reason", "");
-    c->message = termination_message(a, s, json_str_or(s, "message", ""));
+    c->message = termination_message(a, s);
     c->log_path = json_str_or(s, "log_path", "");
     c->hash = json_str_or(json_member(c->annotations, NOTE_HASH), NULL, "");
     c->user = json_member(s, "user");
@@ -109,14 +127,34 @@ static struct error *read_sandboxes(struct node *n, const char *uid, struct pod_
     return NULL;
 }
 
+/* Of each container only the newest dead instance stays, for its log and as lastState (upstream's podContainerDeletor). */
+static void prune_dead(struct node *n, struct pod_runtime *r) {
+    size_t kept = 0;
+    for (size_t i = 0; i < r->container_count; i++) {
+        struct runtime_container *c = &r->containers[i];
+        bool newer = false;
+        for (size_t k = 0; k < kept && c->state == CONTAINER_EXITED; k++)
+            newer |= r->containers[k].state == CONTAINER_EXITED && str_eq(r->containers[k].name, c->name);
+        if (newer) {
+            error_free(cri_call(n->cri, CRI_REMOVE_CONTAINER, &r->arena, json_make(&r->arena, "{'container_id':%s}", c->id), 0, NULL));
+            unlink(c->log_path);
+        } else r->containers[kept++] = *c;
+    }
+    r->container_count = kept;
+}
+
 struct error *runtime_read(struct node *n, const char *pod_uid, struct pod_runtime **out) {
     struct pod_runtime *r = xcalloc(1, sizeof(*r));
     r->refs = 1;
     struct error *e = read_sandboxes(n, pod_uid, r);
     if (!e) e = read_containers(n, pod_uid, r);
-    if (e) runtime_unref(r);
-    else *out = r;
-    return e;
+    if (e) {
+        runtime_unref(r);
+        return e;
+    }
+    prune_dead(n, r);
+    *out = r;
+    return NULL;
 }
 
 struct pod_runtime *runtime_ref(struct pod_runtime *r) {

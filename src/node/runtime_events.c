@@ -66,7 +66,7 @@ static void note_exit(struct node *n, const char *id) {
     UNLOCK(n);
 }
 
-/* Whose container is it? One that was not seen yet belongs to a worker that is about to look anyway. */
+/* Whose container is it? One that was not seen yet belongs to a worker that is about to look, and finds its end in the ring. */
 static void on_container(struct node *n, const char *id) {
     LOCK(n);
     bool found = false;
@@ -74,12 +74,6 @@ static void on_container(struct node *n, const char *id) {
         struct pod_worker *w = s->value;
         found = has_id(w->runtime, id);
         if (!found) continue;
-        w->runtime_changed = true;
-        dispatch_add(n->dispatch, "pod", s->key);
-    }
-    for (struct map_slot *s = map_first(&n->workers); s && !found; s = map_next(&n->workers, s)) {
-        struct pod_worker *w = s->value; /* it may have been started and ended within one sync */
-        if (w->state != WORKER_SYNC || w->finished) continue;
         w->runtime_changed = true;
         dispatch_add(n->dispatch, "pod", s->key);
     }

@@ -85,7 +85,6 @@ void request_fail(struct kubelet_request *r, int status, const char *fmt, ...) {
     va_start(args, fmt);
     const char *text = arena_vprintf(r->arena, fmt, args);
     va_end(args);
-    text = arena_printf(r->arena, "%s\n", text);
     request_reply(r, status, "text/plain; charset=utf-8", text, strlen(text));
 }
 

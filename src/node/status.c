@@ -63,7 +63,7 @@ static const struct json *with_phase(struct pod_worker *w, struct arena *a, cons
     UNLOCK(w->node);
     if (reason) return with_reason(a, status, "Failed", reason, message);
     if (terminal_phase(before)) return with_reason(a, status, before, json_str(old, "reason"), json_str(old, "message"));
-    if (!terminal_phase(phase) && pod_deadline_passed(w, pod, &left)) {
+    if (pod_deadline_passed(w, pod, &left)) {
         worker_event(w, "Normal", "DeadlineExceeded", "%s", deadline);
         return with_reason(a, status, "Failed", "DeadlineExceeded", deadline);
     }

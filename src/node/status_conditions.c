@@ -107,5 +107,9 @@ const struct json *status_conditions(struct pod_worker *w, struct arena *a, cons
     carrier = set(a, w, carrier, "Ready", pod_ready(a, pod, &ready));
     carrier = set(a, w, carrier, "ContainersReady", ready);
     carrier = set(a, w, carrier, "PodScheduled", (struct verdict){"True", NULL, NULL});
+    LOCK(w->node);
+    const char *evicted = w->evict_pressure ? w->evict_message : NULL;
+    UNLOCK(w->node);
+    if (evicted) carrier = set(a, w, carrier, "DisruptionTarget", (struct verdict){"True", "TerminationByKubelet", evicted});
     return json_get(resize_conditions(w, a, carrier), "status.conditions");
 }

@@ -1,4 +1,5 @@
 #include "node/tokens.h"
+#include "node/objects.h"
 #include <stdio.h>
 
 /* Kept in a file below the pod's directory beside the volume, so that an agent that restarts need not ask again:
@@ -55,7 +56,10 @@ struct error *token_get(struct arena *a, struct pod_worker *w, const struct json
                                               "'boundObjectRef':{'kind':'Pod','apiVersion':'v1','name':%s,'uid':%s}}}",
                                            audiences, seconds, json_str(pod, "metadata.name"), w->uid);
     cleanup_doc struct doc *answer = NULL;
-    struct error *e = client_create_sub(w->node->client, &resource_serviceaccounts, json_str(pod, "metadata.namespace"), account, "token", request, &answer);
+    int attempts = 0;
+    struct error *e;
+    do e = client_create_sub(w->node->client, &resource_serviceaccounts, json_str(pod, "metadata.namespace"), account, "token", request, &answer);
+    while (authorizer_lags(&e, &attempts));
     if (e) return error_wrap(e, "failed to fetch token");
     *token = arena_strdup(a, json_str_or(answer->root, "status.token", ""));
     int64_t expires = object_time(answer->root, "status.expirationTimestamp");

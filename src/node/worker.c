@@ -13,6 +13,7 @@
 #include "node/volumes.h"
 
 #define LOG_COMPONENT "node"
+#define CRASH_TOLD SECONDS(60)
 
 struct sync {
     struct pod_worker *w;
@@ -76,6 +77,10 @@ static bool start_list(struct sync *s, const char *list, const size_t *index, si
     return true;
 }
 
+/* A back-off shows in the status shortly before its time is up, or after a minute: as in the original, where a sync reports
+ * what the one before came to. */
+static int64_t tell_after(const struct container_record *c) { return MIN(c->backoff - SECONDS(1), CRASH_TOLD); }
+
 /* When do containers that wait (back-off of crashes and pulls) want to be looked at again? */
 static void wait_backoffs(struct sync *s) {
     int64_t now = node_now(s->node), mono = clock_monotonic(s->node->clock);
@@ -83,7 +88,8 @@ static void wait_backoffs(struct sync *s) {
     for (struct container_record *c = s->w->containers; c; c = c->next) {
         if (!c->wait_reason && !c->crash_message) continue;
         const struct runtime_container *r = runtime_container(s->r, c->name);
-        if (c->crash_message && r) again_in(s, MAX(r->finished + c->backoff - now, MSECONDS(10)));
+        if (c->crash_message && r) again_in(s, MAX(r->finished + tell_after(c) - now, MSECONDS(10)));
+        else if (str_eq(c->wait_reason, "CrashLoopBackOff") && r) again_in(s, MAX(r->finished + c->backoff - now, MSECONDS(10)));
         else if (c->pull_image && !c->pulling) again_in(s, MAX(c->pull_next - mono, MSECONDS(10)));
         else if (!c->pulling) again_in(s, SECONDS(10));
     }
@@ -166,7 +172,8 @@ static bool is_terminal(const struct json *status) {
 static void tell_crashes(struct sync *s) {
     LOCK(s->node);
     for (struct container_record *c = s->w->containers; c; c = c->next) {
-        if (!c->crash_message) continue;
+        const struct runtime_container *r = runtime_container(s->r, c->name);
+        if (!c->crash_message || (r && node_now(s->node) < r->finished + tell_after(c))) continue;
         free(c->wait_reason), free(c->wait_message);
         c->wait_reason = xstrdup("CrashLoopBackOff"), c->wait_message = TAKE(c->crash_message);
     }
