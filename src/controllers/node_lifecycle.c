@@ -84,24 +84,28 @@ static int64_t deadline(struct runner *r, const struct doc *node) {
     return end;
 }
 
+/* A condition that nobody stands for any more; its heartbeat stays. */
+static const struct json *unknown_condition(struct arena *a, const struct json *node, const struct json *old, const char *type, int64_t now) {
+    char time[TIME_STRING_MAX];
+    if (json_str_is(old, "status", "Unknown")) return old;
+    return json_make(a, "{'type':%s,'status':'Unknown','lastHeartbeatTime':%v,'lastTransitionTime':%s,'reason':%s,'message':%s}", type,
+                     old ? json_member(old, "lastHeartbeatTime") : json_get(node, "metadata.creationTimestamp"), time_format(time, now),
+                     old ? "NodeStatusUnknown" : "NodeStatusNeverUpdated", old ? "Kubelet stopped posting node status." : "Kubelet never posted node status.");
+}
+
 static const struct json *unknown_conditions(struct arena *a, struct doc *node, void *arg) {
-    static const char *const types[] = {"Ready", "MemoryPressure", "DiskPressure", "PIDPressure"};
-    const struct runner *r = arg;
-    const struct json *o = node->root, *created = json_get(o, "metadata.creationTimestamp");
-    char now[TIME_STRING_MAX];
-    time_format(now, clock_wall(r->clock));
-    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
-        const struct json *c = condition_find(o, types[i]), *list = json_get(o, "status.conditions");
-        if (!c) {
-            c = json_make(a, "{'type':%s,'status':'Unknown','lastHeartbeatTime':%v,'lastTransitionTime':%s,'reason':'NodeStatusNeverUpdated','message':'Kubelet never posted node status.'}",
-                          types[i], created, now);
-            o = json_with(a, o, "status.conditions", json_append(a, list ? list : &json_empty_array, c));
-        } else if (!json_str_is(c, "status", "Unknown")) {
-            const struct condition unknown = {.type = types[i], .status = "Unknown", .reason = "NodeStatusUnknown", .message = "Kubelet stopped posting node status."};
-            o = condition_set(a, o, &unknown, clock_wall(r->clock));
-        }
+    static const char *const types[] = {"Ready", "MemoryPressure", "DiskPressure", "PIDPressure", NULL};
+    int64_t now = clock_wall(((const struct runner *)arg)->clock);
+    struct json_array all = {.arena = a};
+    JSON_EACH(c, json_get(node->root, "status.conditions")) {
+        const char *type = json_str_or(c, "type", "");
+        json_array_add(&all, str_in(type, types) ? unknown_condition(a, node->root, c, type, now) : c);
     }
-    return o == node->root ? NULL : o;
+    for (const char *const *type = types; *type; type++) {
+        if (!condition_find(node->root, *type)) json_array_add(&all, unknown_condition(a, node->root, NULL, *type, now));
+    }
+    const struct json *conditions = json_array_done(&all);
+    return json_equal(conditions, json_get(node->root, "status.conditions")) ? NULL : json_with(a, node->root, "status.conditions", conditions);
 }
 
 /* ---- pods of nodes that are not ready ---- */
