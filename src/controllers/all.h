@@ -3,6 +3,10 @@
 #include "client/runner.h"
 
 extern const struct controller clusterrole_aggregation_controller; /* clusterrole_aggregation.c */
+extern const struct controller csr_approving_controller;           /* csr_approving.c */
+extern const struct controller csr_cleaner_controller;             /* csr_cleaner.c */
+extern const struct controller csr_serving_approver_controller;    /* csr_serving_approver.c */
+extern const struct controller csr_signing_controller;             /* csr_signing.c */
 extern const struct controller daemonset_controller;               /* daemonset.c */
 extern const struct controller deployment_controller;              /* deployment.c */
 extern const struct controller disruption_controller;              /* disruption.c */

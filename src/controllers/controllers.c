@@ -6,6 +6,10 @@
 
 const struct controller *const controllers[] = {
     &clusterrole_aggregation_controller,
+    &csr_approving_controller,
+    &csr_cleaner_controller,
+    &csr_serving_approver_controller,
+    &csr_signing_controller,
     &daemonset_controller,
     &deployment_controller,
     &disruption_controller,
