@@ -167,7 +167,7 @@ struct error *change_create(struct change *c) {
     if (*meta_str(c->object, "resourceVersion") && strcmp(meta_str(c->object, "resourceVersion"), "0") != 0)
         return error_api(500, "", "resourceVersion should not be set on objects to be created");
     dedup_owners(c);
-    TRY(track_fields(c, NULL));
+    if (!c->applied) TRY(track_fields(c, NULL));
     TRY(admit_mutate(c));
     dedup_owners(c);
     fill_system_fields(c);

@@ -259,6 +259,7 @@ struct error *serve_delete_collection(struct request *r) {
     TRY(negotiate_accept(r, true, false));
     TRY(delete_options(r, &options));
     TRY(options_list(r));
+    warn_orphans(r, options);
     struct list_answer *l;
     TRY(list_objects(r, &l));
     for (size_t i = 0; i < l->len; i++) {

@@ -182,7 +182,7 @@ struct error *role_binding_begin(struct change *c) {
     if (same || may(c, "bind", cluster ? "clusterroles" : "roles", c->ns, name)) return NULL;
     const char *missing = NULL;
     const struct json *rules = rbac_role_rules(c->r->server, c->r->arena, ref, c->ns, &missing);
-    if (rules == NULL) return status_not_found("rbac.authorization.k8s.io", cluster ? "clusterrole" : "role", name);
+    if (rules == NULL) return status_not_found(c->resource->group, c->resource->plural, name);
     struct error *e = rbac_check_escalation(c->r, rules, c->ns);
     return e ? forbidden(c, e) : NULL;
 }

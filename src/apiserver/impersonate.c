@@ -53,6 +53,20 @@ static struct error *take_extra(struct request *r, struct user *u) {
     return NULL;
 }
 
+/* Go's print of the object references that were asked for. */
+static const char *wanted(struct request *r, const char *uid) {
+    const char *out = "";
+    for (size_t i = 0; i < r->x->header_count; i++) {
+        const struct http_header *h = &r->x->headers[i];
+        const char *one = NULL;
+        if (strcmp(h->name, "impersonate-group") == 0) one = arena_printf(r->arena, "{Group  %s  v1  }", h->value);
+        if (str_starts(h->name, "impersonate-extra-")) one = arena_printf(r->arena, "{UserExtra  %s  authentication.k8s.io/v1  %s}", h->value, h->name + 18);
+        if (one) out = *out ? arena_printf(r->arena, "%s %s", out, one) : one;
+    }
+    if (uid) out = arena_printf(r->arena, *out ? "%s {UID  %s  authentication.k8s.io/v1  }" : "%s{UID  %s  authentication.k8s.io/v1  }", out, uid);
+    return out;
+}
+
 struct error *impersonate_request(struct request *r) {
     if (r->x == NULL) return NULL;
     const char *name = http_header(r->x, "impersonate-user"), *uid = http_header(r->x, "impersonate-uid");
@@ -60,9 +74,7 @@ struct error *impersonate_request(struct request *r) {
     for (size_t i = 0; i < r->x->header_count; i++) more |= str_starts(r->x->headers[i].name, "impersonate-extra-");
     if (name == NULL || *name == '\0') {
         if (!more) return NULL;
-        return status_internal("requested %s without impersonating a user",
-                               uid ? arena_printf(r->arena, "UID %s", uid)
-                                   : http_header(r->x, "impersonate-group") ? "groups" : "userExtra");
+        return status_bad_request("requested [%s] without impersonating a user", wanted(r, uid));
     }
     struct user u = {.name = arena_strdup(r->arena, name), .uid = ""};
     TRY(check_user(r, name));

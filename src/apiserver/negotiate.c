@@ -78,8 +78,7 @@ static bool transform_of(const struct clause *c, enum media_type media, bool all
     return strcmp(c->as, "PartialObjectMetadata") == 0 || strcmp(c->as, "PartialObjectMetadataList") == 0;
 }
 
-static bool clause_accepts(const struct request *r, const struct clause *c, size_t i, bool allow_transform, bool watch,
-                           struct negotiated *out) {
+static bool clause_accepts(const struct request *r, const struct clause *c, size_t i, bool allow_transform, struct negotiated *out) {
     char type[64];
     if (snprintf(type, sizeof(type), "%s/%s", c->type, c->subtype) >= (int)sizeof(type)) return false;
     bool match = strcmp(type, media_types[i].type) == 0 || (strcmp(c->type, "*") == 0 && strcmp(c->subtype, "*") == 0) ||
@@ -131,7 +130,7 @@ struct error *negotiate_accept(struct request *r, bool allow_transform, bool all
     for (size_t i = 0; i < n; i++) {
         for (size_t j = 0; j < ARRAY_LEN(media_types); j++) {
             struct negotiated out = r->accept;
-            if (!clause_accepts(r, &clauses[i], j, allow_transform, allow_watch, &out)) continue;
+            if (!clause_accepts(r, &clauses[i], j, allow_transform, &out)) continue;
             out.pretty |= r->accept.pretty;
             r->accept = out;
             return NULL;

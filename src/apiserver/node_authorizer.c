@@ -147,6 +147,7 @@ static const char *exact_field(struct arena *a, const char *selector, const char
 }
 
 static enum decision pods(struct apiserver *s, struct arena *a, const struct attributes *at, const char *node, const char **reason) {
+    if (*at->subresource) return static_rules(s, a, at, reason);
     if (strcmp(at->verb, "get") == 0 && *at->name) {
         cleanup_doc struct doc *d = registry_get(s, &resource_pods, at->ns, at->name);
         if (d && json_str_is(d->root, "spec.nodeName", node)) return static_rules(s, a, at, reason);

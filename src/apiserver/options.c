@@ -131,7 +131,7 @@ static void check_manager(struct request *r, struct field_errors *e) {
 }
 
 static void check_field_validation(struct request *r, struct field_errors *e) {
-    static const char *const supported[] = {"Ignore", "Strict", "Warn", "", NULL};
+    static const char *const supported[] = {"", "Ignore", "Strict", "Warn", NULL};
     const char *v = r->options.field_validation;
     if (v && !str_in(v, supported)) field_not_supported(e, FIELD(NULL, "fieldValidation"), json_string(r->arena, v), supported);
 }

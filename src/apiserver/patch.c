@@ -11,7 +11,6 @@
 struct patch {
     const struct json *value;      /* the patch, parsed */
     struct json_array duplicates;
-    const struct json *config;     /* of apply: the checked configuration */
 };
 
 static struct error *patch_media(struct request *r) {
@@ -32,7 +31,7 @@ static struct error *patch_parse(struct request *r, struct patch *p) {
                            : json_parse(r->arena, r->x->body, r->x->body_len, NULL, &p->duplicates, &p->value);
     if (e == NULL) return NULL;
     cleanup_error struct error *old = e;
-    if (yaml) return status_bad_request("error decoding YAML: %s", old->message);
+    if (yaml) return status_bad_request("error decoding YAML: error converting YAML to JSON: %s", old->message);
     return status_bad_request("error decoding patch: %s", old->message);
 }
 
@@ -92,14 +91,23 @@ static struct error *make_patched(struct change *c, const struct json *current, 
 
 /* ---- apply ---- */
 
-static struct error *check_config(struct request *r, struct patch *p) {
-    const struct json *v = p->value;
-    const char *version = api_version(r->arena, r->resource);
-    if (!json_is(v, JSON_OBJECT)) return status_bad_request("error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal %s into Go value of type map[string]interface {}", json_is(v, JSON_ARRAY) ? "array" : "string");
-    if (!*json_str_or(v, "kind", "")) return status_bad_request("Object 'Kind' is missing in '%s'", json_text(r->arena, v));
+/* GroupVersionKind.String: "apps/v1, Kind=Deployment", "/v1, Kind=Pod". */
+static struct error *check_config(struct request *r, const struct json *v) {
+    const char *version = json_str_or(v, "apiVersion", ""), *kind = json_str_or(v, "kind", "");
+    if (!json_is(v, JSON_OBJECT) && !json_is(v, JSON_NULL))
+        return status_bad_request("error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal %s into Go value of type map[string]interface {}", json_is(v, JSON_ARRAY) ? "array" : "string");
     if (json_len(json_get(v, "metadata.managedFields")) > 0) return status_bad_request("metadata.managedFields must be nil");
-    if (!json_str_is(v, "apiVersion", version))
-        return status_bad_request("Incorrect version specified in apply patch. Specified patch version: %s, expected: %s", json_str_or(v, "apiVersion", ""), version);
+    if (strcmp(version, api_version(r->arena, r->resource)) == 0 && strcmp(kind, r->resource->kind) == 0) return NULL;
+    return status_bad_request("invalid object type: %s%s, Kind=%s", strchr(version, '/') ? "" : "/", version, kind);
+}
+
+static struct error *check_doubled(struct request *r, const struct patch *p) {
+    const char *mode = r->options.field_validation ? r->options.field_validation : "Warn";
+    for (size_t i = 0; i < p->duplicates.len && strcmp(mode, "Ignore") != 0; i++) {
+        const char *path = json_str(&p->duplicates.items[i], NULL);
+        if (strcmp(mode, "Strict") == 0) return status_bad_request("error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n  key \"%s\" already set in map", path);
+        request_warn(r, "%s", path);
+    }
     return NULL;
 }
 
@@ -108,23 +116,20 @@ static struct error *make_applied(struct change *c, const struct json *current, 
     struct patch *p = arg;
     struct apply_options o = {.manager = r->options.field_manager, .api_version = api_version(r->arena, c->resource), .subresource = c->sub,
                               .now = request_now(r), .force = r->options.force, .reset_fields = reset_fields(c)};
-    const struct json *config = p->value;
-    TRY(check_config(r, p));
-    const char *name = meta_str(config, "name");
+    struct body_type t = {c->resource->group, c->resource->version, c->resource->kind, c->resource->type, c->resource, c->resource->crd != NULL, true};
+    TRY(check_config(r, p->value));
+    TRY(check_doubled(r, p));
+    const char *name = meta_str(p->value, "name");
     if (*name && strcmp(name, c->name) != 0)
         return status_bad_request("the name of the object (%s) does not match the name on the URL (%s)", name, c->name);
-    if (!*name) config = with_meta(r->arena, config, "name", json_string(r->arena, c->name));
-    if (c->resource->namespaced && !*meta_str(config, "namespace")) config = with_meta(r->arena, config, "namespace", json_string(r->arena, c->ns));
-    struct body_type t = {c->resource->group, c->resource->version, c->resource->kind, c->resource->type, c->resource, c->resource->crd != NULL, true};
-    struct parsed in = {.value = config, .duplicates = p->duplicates};
-    const struct json *typed;
-    TRY(body_decode(r, &t, &in, &typed));
-    TRY(schema_apply(r->arena, c->resource->type, current, config, &o, &c->object));
+    TRY(schema_apply(r->arena, c->resource->type, current, p->value, &o, &c->object));
     struct parsed merged = {.value = c->object, .duplicates = {.arena = r->arena}};
     size_t warned = r->warnings.len;
     TRY(body_decode(r, &t, &merged, &c->object));
     r->warnings.len = warned;
     c->object = object_default(r->arena, c->resource, c->object);
+    c->applied = true;
+    if (!*meta_str(c->object, "name")) c->object = with_meta(r->arena, c->object, "name", json_string(r->arena, c->name));
     if (current) TRY(check_conditions(c, c->object));
     *out = c->object;
     return NULL;

@@ -136,7 +136,6 @@ static const struct type *value_type(const struct json *v) {
     snprintf(group, sizeof(group), "%.*s", (int)(slash - version), version);
     const struct resource *res = resource_find_kind(group, slash + 1, kind);
     if (res) return res->type;
-    group[strcspn(group, ".")] = '\0';
     snprintf(name, sizeof(name), "%s/%s/%s", group, slash + 1, kind);
     return type_find(name);
 }

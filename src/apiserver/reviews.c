@@ -7,15 +7,24 @@ static struct error *read_review(struct request *r, const struct json **out) {
     TRY(body_object(r, out));
     TRY(options_write(r, "CreateOptions"));
     r->answer.no_transform = true;
+    if (r->resource->namespaced && !*meta_str(*out, "namespace")) *out = with_meta(r->arena, *out, "namespace", json_string(r->arena, r->ns));
+    struct change c = {.r = r, .resource = r->resource, .sub = "", .ns = r->ns, .name = "", .object = *out};
+    TRY(track_fields(&c, NULL));
+    *out = c.object;
     return NULL;
 }
 
-/* A review is never stored, but carries what the server stamps on creation: nothing but managed fields. */
 static const struct json *reviewed(struct request *r, const struct json *o, const struct json *status) {
-    struct change c = {.r = r, .resource = r->resource, .sub = "", .ns = r->ns, .name = "", .object = o};
-    cleanup_error struct error *e = track_fields(&c, NULL);
-    o = json_with_member(r->arena, c.object, "status", status);
+    o = json_with_member(r->arena, o, "status", status);
     return json_member(o, "metadata") ? o : json_with_member(r->arena, o, "metadata", &json_empty_object);
+}
+
+/* The refusal of a review names no kind. */
+static struct error *refused(struct request *r, const struct field_errors *e) { return field_errors_status(e, r->group, "", ""); }
+
+/* Attributes as upstream's internal type prints them. */
+static const struct json *path_value(struct arena *a, const struct json *path) {
+    return json_make(a, "{'Path':%s,'Verb':%s}", json_str_or(path, "path", ""), json_str_or(path, "verb", ""));
 }
 
 static const struct json *decision(struct request *r, const struct attributes *at) {
@@ -36,7 +45,7 @@ static struct attributes review_attributes(const struct json *spec, const struct
 static void check_spec(struct field_errors *e, const struct json *spec, bool needs_user) {
     const struct json *res = json_member(spec, "resourceAttributes"), *path = json_member(spec, "nonResourceAttributes");
     const struct field_path *p = FIELD(NULL, "spec");
-    if (res && path) field_invalid(e, FIELD(p, "nonResourceAttributes"), path, "cannot be specified in combination with resourceAttributes");
+    if (res && path) field_invalid(e, FIELD(p, "nonResourceAttributes"), path_value(e->arena, path), "cannot be specified in combination with resourceAttributes");
     if (!res && !path) field_invalid(e, FIELD(p, "resourceAttributes"), &json_null, "exactly one of nonResourceAttributes or resourceAttributes must be specified");
     if (needs_user && !*json_str_or(spec, "user", "") && json_len(json_member(spec, "groups")) == 0)
         field_invalid_str(e, FIELD(p, "user"), json_str_or(spec, "user", ""), "at least one of user or group must be specified");
@@ -64,7 +73,7 @@ struct error *serve_subject_review(struct request *r) {
     struct field_errors e = {.arena = r->arena};
     check_spec(&e, json_member(o, "spec"), true);
     check_meta(r, &e, o, false);
-    TRY(field_errors_status(&e, r->group, r->resource->kind, ""));
+    TRY(refused(r, &e));
     struct user u = review_user(r, json_member(o, "spec"));
     struct attributes at = review_attributes(json_member(o, "spec"), &u);
     answer_json(r, 201, reviewed(r, o, decision(r, &at)));
@@ -77,7 +86,7 @@ struct error *serve_self_review(struct request *r) {
     struct field_errors e = {.arena = r->arena};
     check_spec(&e, json_member(o, "spec"), false);
     check_meta(r, &e, o, false);
-    TRY(field_errors_status(&e, r->group, r->resource->kind, ""));
+    TRY(refused(r, &e));
     struct attributes at = review_attributes(json_member(o, "spec"), &r->user);
     answer_json(r, 201, reviewed(r, o, decision(r, &at)));
     return NULL;
@@ -95,8 +104,8 @@ struct error *serve_local_review(struct request *r) {
     if (json_member(spec, "resourceAttributes") && strcmp(ns, meta_str(o, "namespace")) != 0)
         field_invalid_str(&e, FIELD(FIELD(p, "resourceAttributes"), "namespace"), ns, "must match metadata.namespace");
     if (json_member(spec, "nonResourceAttributes"))
-        field_invalid(&e, FIELD(p, "nonResourceAttributes"), json_member(spec, "nonResourceAttributes"), "disallowed on this kind of request");
-    TRY(field_errors_status(&e, r->group, r->resource->kind, ""));
+        field_invalid(&e, FIELD(p, "nonResourceAttributes"), path_value(r->arena, json_member(spec, "nonResourceAttributes")), "disallowed on this kind of request");
+    TRY(refused(r, &e));
     if (!str_eq(ns, r->ns)) return status_bad_request("spec.resourceAttributes.namespace must match namespace: %s", r->ns);
     struct user u = review_user(r, spec);
     struct attributes at = review_attributes(spec, &u);
@@ -125,7 +134,7 @@ struct error *serve_rules_review(struct request *r) {
     }
     const struct json *status = json_make(r->arena, "{'resourceRules':%v,'nonResourceRules':%v,'incomplete':%b,'evaluationError':%s}", json_array_done(&resources),
                                           json_array_done(&paths), *errors != '\0', *errors ? errors : NULL);
-    answer_json(r, 201, reviewed(r, o, status));
+    answer_json(r, 201, json_make(r->arena, "{'kind':%s,'apiVersion':'authorization.k8s.io/v1','metadata':{},'spec':{},'status':%v}", r->resource->kind, status));
     return NULL;
 }
 
@@ -168,7 +177,7 @@ struct error *serve_token_review(struct request *r) {
 struct error *serve_self_subject_review(struct request *r) {
     const struct json *o;
     TRY(read_review(r, &o));
-    o = with_meta(r->arena, o, "creationTimestamp", json_string(r->arena, time_now(r->arena, r)));
-    answer_json(r, 201, json_with_member(r->arena, o, "status", json_make(r->arena, "{'userInfo':%v}", user_json(r->arena, &r->user))));
+    answer_json(r, 201, json_make(r->arena, "{'kind':%s,'apiVersion':'authentication.k8s.io/v1','metadata':{'creationTimestamp':%s},'status':{'userInfo':%v}}",
+                                  r->resource->kind, time_now(r->arena, r), user_json(r->arena, &r->user)));
     return NULL;
 }

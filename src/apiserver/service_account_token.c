@@ -190,7 +190,7 @@ bool service_account_token_check(struct apiserver *s, struct arena *a, const cha
                                  const char *const **matched, const char **why) {
     struct jwt j;
     if (s->signer == NULL || !jwt_parse(a, token, &j) || !str_eq(json_str(j.claims, "iss"), s->config.issuer)) return false;
-    if (!signature_ok(s->signer, token, &j)) return *why = "invalid signature", false;
+    if (!signature_ok(s->signer, token, &j)) return *why = "go-jose/go-jose: error in cryptographic primitive", false;
     const char *const *common = common_audiences(a, json_member(j.claims, "aud"), audiences);
     if (common == NULL) {
         *why = arena_printf(a, "token audiences %s is invalid for the target audiences %s", json_text(a, json_member(j.claims, "aud")),

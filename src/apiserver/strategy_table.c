@@ -61,7 +61,7 @@ const struct strategy strategies[] = {
     {&resource_admissionregistration_validatingwebhookconfigurations, WHOLE | NEEDS_VERSION},
     {&resource_admissionregistration_validatingadmissionpolicies, STATUS | COUNTED | NEEDS_VERSION | STATUS_KEEPS_META},
     {&resource_admissionregistration_validatingadmissionpolicybindings, COUNTED | NEEDS_VERSION},
-    {&resource_apiextensions_customresourcedefinitions, STATUS | COUNTED | NEEDS_VERSION | STATUS_KEEPS_META, crd_create, crd_update},
+    {&resource_apiextensions_customresourcedefinitions, STATUS | COUNTED | NEEDS_VERSION, crd_create, crd_update},
     {&resource_apiregistration_apiservices, STATUS | NEEDS_VERSION | STATUS_KEEPS_META, apiservice_create},
     {0},
 };

@@ -32,7 +32,7 @@ static struct error *bind_to(struct request *r, const struct json *ref, struct t
             return status_bad_request("cannot bind token for serviceaccount \"%s\" to pod running with different serviceaccount name.", r->name);
         const char *given = json_str_or(ref, "uid", "");
         if (*given && strcmp(given, uid) != 0)
-            return status_conflict("", res->plural, name, arena_printf(r->arena, "the UID in the bound object reference (%s) does not match the UID in record. The object might have been deleted and then recreated", given));
+            return status_conflict("", res->kind, name, arena_printf(r->arena, "the UID in the bound object reference (%s) does not match the UID in record. The object might have been deleted and then recreated", given));
         *out = (struct token_binding){kind, arena_strdup(r->arena, name), uid, NULL, NULL};
         const char *node = res == &resource_pods ? json_str_or(d->root, "spec.nodeName", "") : "";
         if (!*node) return NULL;
@@ -41,7 +41,7 @@ static struct error *bind_to(struct request *r, const struct json *ref, struct t
         out->node_uid = n ? arena_strdup(r->arena, doc_uid(n)) : NULL;
         return NULL;
     }
-    return status_bad_request("cannot bind token to object of type %s" , arena_printf(r->arena, "%s, Kind=%s", version, kind));
+    return status_bad_request("cannot bind token to object of type %s%s, Kind=%s", strchr(version, '/') ? "" : "/", version, kind);
 }
 
 static const char *const *audiences_of(struct request *r, const struct json *o) {
@@ -62,6 +62,7 @@ struct error *serve_token(struct request *r) {
     TRY(negotiate_accept(r, false, false));
     TRY(body_object(r, &o));
     TRY(options_write(r, "CreateOptions"));
+    if (!json_is(json_get(o, "spec.expirationSeconds"), JSON_INT)) o = json_with(a, o, "spec.expirationSeconds", json_integer(a, 3600));
     const char *name = meta_str(o, "name");
     if (*name && strcmp(name, r->name) != 0) return status_bad_request("requestname in metadata (%s) does not match the name on the URL (%s)", name, r->name);
     cleanup_doc struct doc *account = registry_get(r->server, &resource_serviceaccounts, r->ns, r->name);
@@ -69,7 +70,7 @@ struct error *serve_token(struct request *r) {
     TRY(check(r, o));
     struct token_binding binding = {0};
     const struct json *ref = json_get(o, "spec.boundObjectRef");
-    if (ref) TRY(bind_to(r, ref, &binding));
+    if (json_is(ref, JSON_OBJECT)) TRY(bind_to(r, ref, &binding));
     int64_t seconds = json_int(o, "spec.expirationSeconds", 3600), lifetime = seconds, warn = 0, now = request_now(r) / NSEC_PER_SEC;
     const char *const *audiences = audiences_of(r, o);
     if (seconds == DEFAULT_SECONDS && binding.kind && strcmp(binding.kind, "Pod") == 0 && str_in(r->server->config.issuer, audiences))
@@ -80,7 +81,12 @@ struct error *serve_token(struct request *r) {
     if (token == NULL) return status_internal("the server has no key to sign tokens with");
     const struct json *spec = json_make(a, "{'audiences':%v,'expirationSeconds':%ld,'boundObjectRef':%v}", strings(a, audiences), seconds, ref ? ref : &json_null);
     const struct json *status = json_make(a, "{'token':%s,'expirationTimestamp':%s}", token, time_format(text, SECONDS(now + seconds)));
-    const struct json *meta = json_make(a, "{'name':%s,'namespace':%s,'creationTimestamp':%s}", r->name, r->ns, time_now(a, r));
+    struct apply_options track = {.manager = manager_name(r), .api_version = "authentication.k8s.io/v1", .subresource = "token", .now = request_now(r)};
+    TRY(schema_managed_update(a, r->sub->type, NULL, o, &track, &o));
+    char uid[37];
+    uuid_v4(uid);
+    const struct json *meta = json_make(a, "{'name':%s,'namespace':%s,'uid':%s,'creationTimestamp':%s,'managedFields':%v}", r->name, r->ns, uid, time_now(a, r),
+                                        json_get(o, "metadata.managedFields"));
     answer_json(r, 201, json_make(a, "{'kind':'TokenRequest','apiVersion':'authentication.k8s.io/v1','metadata':%v,'spec':%v,'status':%v}", meta, spec, status));
     r->answer.no_transform = true;
     return NULL;

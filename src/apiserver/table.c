@@ -78,9 +78,17 @@ static const struct json *cells_of(struct request *r, const struct json *o) {
     return json_array_done(&c.out);
 }
 
+/* Upstream has it in a field of its internal type only. */
+static const struct json *without_generation(struct arena *a, const struct json *meta) {
+    const struct json *left = json_without_member(a, json_member(meta, "annotations"), "deprecated.daemonset.template.generation");
+    if (json_member(meta, "annotations") == NULL) return meta;
+    return json_len(left) ? json_with_member(a, meta, "annotations", left) : json_without_member(a, meta, "annotations");
+}
+
 const struct json *metadata_of(struct request *r, const struct json *o) {
     const char *version = r->accept.as_version && strcmp(r->accept.as_version, "v1beta1") == 0 ? "meta.k8s.io/v1beta1" : "meta.k8s.io/v1";
     const struct json *meta = json_member(o, "metadata");
+    if (r->resource == &resource_apps_daemonsets) meta = without_generation(r->arena, meta);
     return json_make(r->arena, "{'kind':'PartialObjectMetadata','apiVersion':%s,'metadata':%v}", version, meta ? meta : &json_empty_object);
 }
 
