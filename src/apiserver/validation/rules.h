@@ -65,6 +65,7 @@ name_check name_certificate_signing_request, name_rbac;
 rule_fn node_selector, node_selector_term, node_selector_requirement, topology_selector_term, claim_spec, claim_template_meta, load_balancer_status_ingress;
 void endpoint_ip(struct field_errors *e, const struct field_path *p, const char *ip);
 void csi_driver_name(struct field_errors *e, const struct field_path *p, const char *name);
+void volume_source(RULE, const char *name); /* of a persistent volume of that name */
 void signer_name(struct field_errors *e, const struct field_path *p, const char *name);
 bool signer_is_kubernetes(const char *name);
 void resource_name(struct field_errors *e, const struct field_path *p, const char *name);
@@ -88,6 +89,7 @@ struct pod_rules {
 };
 void pod_volumes(RULE, struct pod_rules *r);
 void pod_containers(struct field_errors *e, const struct field_path *spec, const struct pod_rules *r);
+void containers_trimmed(struct field_errors *e, const struct field_path *spec, const struct json *o); /* images without spaces around them */
 void resource_requirements(RULE, const struct json *claims, bool whole_pod);
 void container_security_context(RULE, bool host_users);
 void pod_security_context(RULE, const struct pod_rules *r);
@@ -95,6 +97,8 @@ void pod_spec(RULE, const struct json *meta, const struct json *old, bool is_pod
 void pod_annotations(RULE, const struct json *spec);
 void pod_template(RULE, const struct json *old);
 void pod_template_annotations(RULE, const struct field_path *spec);
+void affinity(RULE);
+void spread_constraints(RULE);
 void tolerations(RULE);
 void taints(RULE);
 void object_field_selector(RULE, const char *allowed);
