@@ -42,6 +42,7 @@ struct node {
     bool memory_pressure, disk_pressure, pid_pressure; /* lock */
     int64_t pressure_seen[3];        /* when last, monotonic; lock */
     bool stopping;
+    bool preloaded;                  /* images of the node itself are there; status task */
     /* Containers of which the end was told lately, in a ring: the CRI may still call them running. lock */
     struct { char id[EXITED_MAX][72]; unsigned next; } exited;
     int64_t started;                 /* wall time */

@@ -40,7 +40,7 @@ const char *expand_variables(struct arena *a, const char *text, const struct jso
 /* Values of the downward API: a field of the pod ("metadata.labels['x']", "status.podIP"), an amount of resources. */
 MUST_CHECK struct error *field_value(struct arena *a, struct pod_worker *w, const struct json *pod, const char *const *ips,
                                      const char *path, const char **out);
-MUST_CHECK struct error *resource_value(struct arena *a, struct node *n, const struct json *pod, const struct json *container,
+MUST_CHECK struct error *field_resource_value(struct arena *a, struct node *n, const struct json *pod, const struct json *container,
                                         const struct json *ref, const char **out);
 const struct json *namespace_options(struct arena *a, struct pod_worker *w, const struct json *pod, const struct json *container);
 const struct json *security_profile(struct arena *a, struct node *n, const struct json *pod, const struct json *container, const char *member);

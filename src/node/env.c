@@ -131,7 +131,7 @@ static struct error *key_value(struct container_context *c, const struct json *r
 static struct error *value_from(struct container_context *c, const struct json *from, const char **value) {
     const struct json *ref;
     if ((ref = json_member(from, "fieldRef"))) return field_value(c->a, c->w, c->pod, c->ips, json_str_or(ref, "fieldPath", ""), value);
-    if ((ref = json_member(from, "resourceFieldRef"))) return resource_value(c->a, c->w->node, c->pod, c->container, ref, value);
+    if ((ref = json_member(from, "resourceFieldRef"))) return field_resource_value(c->a, c->w->node, c->pod, c->container, ref, value);
     if ((ref = json_member(from, "configMapKeyRef"))) return key_value(c, ref, &resource_configmaps, value);
     if ((ref = json_member(from, "secretKeyRef"))) return key_value(c, ref, &resource_secrets, value);
     return NULL;

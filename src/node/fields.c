@@ -79,7 +79,7 @@ static struct quantity allocatable(struct node *n, const char *resource) {
     return q;
 }
 
-struct error *resource_value(struct arena *a, struct node *n, const struct json *pod, const struct json *container,
+struct error *field_resource_value(struct arena *a, struct node *n, const struct json *pod, const struct json *container,
                              const struct json *ref, const char **out) {
     const char *what = json_str_or(ref, "resource", ""), *name = strchr(what, '.');
     if (json_str(ref, "containerName") && *json_str(ref, "containerName")) container = pod_container(pod, json_str(ref, "containerName"), NULL);

@@ -8,6 +8,7 @@
 #include "node/images.h"
 #include "node/logs.h"
 #include "node/machine.h"
+#include "node/pause_image.h"
 #include "node/pods.h"
 #include "node/probes.h"
 #include "node/register.h"
@@ -43,7 +44,7 @@ static void complete(struct node *n, const struct node_config *c) {
     if (!o->name) o->name = host_name(a);
     o->data_dir = arena_strdup(a, c->data_dir);
     o->runtime_endpoint = copy(a, c->runtime_endpoint, NULL);
-    o->sandbox_image = copy(a, c->sandbox_image, "registry.k8s.io/pause:3.10.1");
+    o->sandbox_image = copy(a, c->sandbox_image, c->runtime_endpoint ? "registry.k8s.io/pause:3.10.1" : PAUSE_IMAGE);
     o->cni_conf_dir = copy(a, c->cni_conf_dir, arena_printf(a, "%s/cni", c->data_dir));
     o->cni_bin_dir = copy(a, c->cni_bin_dir, "/usr/lib/cni");
     o->cgroup_root = copy(a, c->cgroup_root, "");

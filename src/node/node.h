@@ -15,9 +15,9 @@ struct node_config {
     struct loop *loop;            /* carries the kubelet API and the agent's own requests */
     const char *name;             /* of the Node object; NULL: the host's name */
     const char *const *addresses; /* InternalIPs, first one is the host IP; ends with NULL; NULL: of the default route */
-    const char *data_dir;         /* pods, logs and the runtime live below it */
+    const char *data_dir;         /* pods, logs, the runtime; image archives in DATA_DIR/images are imported */
     const char *runtime_endpoint; /* a CRI socket; NULL: starts a containerd of its own below data_dir */
-    const char *sandbox_image;    /* NULL: registry.k8s.io/pause:3.10.1 */
+    const char *sandbox_image;    /* NULL: Coracle's own, which is imported by itself */
     const char *cni_conf_dir;     /* NULL: DATA_DIR/cni */
     const char *cni_bin_dir;      /* NULL: /usr/lib/cni */
     const char *cgroup_root;      /* below which kubepods is made, "/node1"; NULL: the root */

@@ -3,6 +3,7 @@
 #include "node/containerd.h"
 #include "node/images.h"
 #include "node/machine.h"
+#include "node/preload.h"
 #include <unistd.h>
 
 #define LOG_COMPONENT "node"
@@ -31,7 +32,10 @@ void node_check_runtime(struct node *n) {
     const struct json *status = NULL, *version = NULL;
     struct error *e = cri_call(n->cri, CRI_STATUS, &a, NULL, SECONDS(10), &status);
     if (!e && !n->runtime_version) e = cri_call(n->cri, CRI_VERSION, &a, NULL, SECONDS(10), &version);
-    const char *problem = e ? "container runtime is down" : problem_of(&a, status);
+    bool up = !e;
+    if (up && !n->preloaded) e = images_preload(n);
+    n->preloaded = up && !e;
+    const char *problem = !up ? "container runtime is down" : e ? arena_strdup(&a, e->message) : problem_of(&a, status);
     error_free(e);
     LOCK(n);
     bool recovered = n->runtime_problem && !problem;

@@ -6,6 +6,7 @@
 
 #define LOG_COMPONENT "node"
 #define RETRY SECONDS(1)
+#define POLL SECONDS(2)
 
 /* containerd.services.events.v1.Events/Subscribe, as far as it matters here. */
 static const struct proto_field any_fields[] = {{"type_url", 1, PROTO_STRING, PROTO_SINGLE}, {"value", 2, PROTO_BYTES, PROTO_SINGLE}};
@@ -113,14 +114,23 @@ static void on_envelope(const struct json *m, void *arg) {
     on_container(e->node, container);
 }
 
+static void poll_runtime(void *arg) {
+    struct runtime_events *e = arg;
+    sync_all(e->node);
+    pthread_mutex_lock(&e->lock);
+    e->timer = e->stopped ? NULL : loop_timer_start(grpc_loop(e->channel), POLL, poll_runtime, e);
+    pthread_mutex_unlock(&e->lock);
+}
+
 static void on_closed(const struct error *why, void *arg) {
     struct runtime_events *e = arg;
     pthread_mutex_lock(&e->lock);
     if (!e->stopped) {
+        bool unknown = error_is(why, "Unimplemented"); /* no containerd: look every now and then */
         log_debug("the runtime's events ended: %s", why ? why->message : "end of stream");
         grpc_stream_close(e->stream);
         e->stream = NULL;
-        e->timer = loop_timer_start(grpc_loop(e->channel), RETRY, open_stream, e);
+        e->timer = loop_timer_start(grpc_loop(e->channel), unknown ? POLL : RETRY, unknown ? poll_runtime : open_stream, e);
     }
     pthread_mutex_unlock(&e->lock);
 }

@@ -13,7 +13,7 @@ struct error *collect_downward(struct volume *v, const struct json *source, int6
         const char *value = "";
         const struct json *field = json_member(item, "fieldRef"), *resource = json_member(item, "resourceFieldRef");
         if (field) TRY(field_value(v->a, v->w, v->pod, ips, json_str_or(field, "fieldPath", ""), &value));
-        if (resource) TRY(resource_value(v->a, v->w->node, v->pod, NULL, resource, &value));
+        if (resource) TRY(field_resource_value(v->a, v->w->node, v->pod, NULL, resource, &value));
         volume_files_add(f, json_str_or(item, "path", ""), value, strlen(value), (unsigned)json_int(item, "mode", mode));
     }
     return NULL;

@@ -11,6 +11,7 @@
 #define BACKOFF_MIN MSECONDS(500)
 #define BACKOFF_MAX SECONDS(122) /* upstream's exponentialbackoff */
 #define REFRESH SECONDS(60)
+#define TOKEN_CHECK SECONDS(600)
 
 static const struct volume_type *const types[] = {&volume_empty_dir, &volume_config_map, &volume_secret, &volume_downward, &volume_projected,
                                                   &volume_host_path, &volume_claim, &volume_ephemeral};
@@ -138,8 +139,10 @@ bool volumes_mount(struct pod_worker *w, const struct json *pod, int64_t *wait) 
     w->volumes_mounted = true;
     w->volume_backoff = 0;
     w->volumes_refreshed = refresh ? now : -1;
-    *wait = refresh ? REFRESH : 0;
-    w->volume_next = refresh ? now + REFRESH : 0;
+    /* where caches tell of changes only tokens have to be looked after */
+    int64_t period = w->node->config.caches_are_free ? TOKEN_CHECK : REFRESH;
+    *wait = refresh ? period : 0;
+    w->volume_next = refresh ? now + period : 0;
     return true;
 }
 
