@@ -16,6 +16,7 @@ extern const struct controller endpointslice_mirroring_controller;   /* endpoint
 extern const struct controller ephemeral_volume_controller;          /* ephemeral_volume.c */
 extern const struct controller garbage_collector_controller;         /* garbage_collector.c */
 extern const struct controller job_controller;                     /* job.c */
+extern const struct controller local_provisioner_controller;         /* local_provisioner.c */
 extern const struct controller namespace_controller;               /* namespace.c */
 extern const struct controller node_ipam_controller;                 /* node_ipam.c */
 extern const struct controller node_lifecycle_controller;            /* node_lifecycle.c */
