@@ -1,0 +1,134 @@
+/* Rules on pods: phase, quality of service, sums of resources, variables, image names, host names. */
+#include "node/cgroups.h"
+#include "node/container.h"
+#include "node/dns.h"
+#include "node/images.h"
+#include "node/status.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static struct arena a;
+
+static int tear_down(void **state) {
+    (void)state;
+    arena_free(&a);
+    return 0;
+}
+
+static const struct json *parse(const char *text) {
+    const struct json *v;
+    char *copy = arena_strdup(&a, text);
+    for (char *p = copy; *p; p++) *p = *p == '\'' ? '"' : *p;
+    struct error *e = json_parse(&a, copy, strlen(copy), NULL, NULL, &v);
+    if (e) fail_msg("%s", e->message);
+    return v;
+}
+
+static const char *phase(const char *pod, const char *status, bool terminal) {
+    return status_phase(parse(pod), parse(status), NULL, terminal);
+}
+
+#define TWO "{'spec':{'restartPolicy':'%s','containers':[{'name':'a'},{'name':'b'}]}}"
+#define ENDED(n, code) "{'name':'" n "','state':{'terminated':{'exitCode':" #code "}}}"
+#define RUNS(n) "{'name':'" n "','state':{'running':{}}}"
+#define WAITS(n) "{'name':'" n "','state':{'waiting':{}}}"
+
+static const char *two(const char *policy) { return arena_printf(&a, TWO, policy); }
+
+static void phase_follows_the_containers(void **state) {
+    (void)state;
+    assert_string_equal(phase(two("Never"), "{'containerStatuses':[" RUNS("a") "," RUNS("b") "]}", false), "Running");
+    assert_string_equal(phase(two("Never"), "{'containerStatuses':[" RUNS("a") "," WAITS("b") "]}", false), "Pending");
+    assert_string_equal(phase(two("Never"), "{'containerStatuses':[" ENDED("a", 0) "," RUNS("b") "]}", false), "Running");
+    assert_string_equal(phase(two("Never"), "{'containerStatuses':[" ENDED("a", 0) "," ENDED("b", 0) "]}", false), "Succeeded");
+    assert_string_equal(phase(two("Never"), "{'containerStatuses':[" ENDED("a", 0) "," ENDED("b", 1) "]}", false), "Failed");
+}
+
+static void restart_policy_keeps_a_pod_running(void **state) {
+    (void)state;
+    assert_string_equal(phase(two("Always"), "{'containerStatuses':[" ENDED("a", 0) "," ENDED("b", 0) "]}", false), "Running");
+    assert_string_equal(phase(two("OnFailure"), "{'containerStatuses':[" ENDED("a", 0) "," ENDED("b", 1) "]}", false), "Running");
+    assert_string_equal(phase(two("OnFailure"), "{'containerStatuses':[" ENDED("a", 0) "," ENDED("b", 0) "]}", false), "Succeeded");
+    assert_string_equal(phase(two("Always"), "{'containerStatuses':[" ENDED("a", 0) "," ENDED("b", 2) "]}", true), "Failed");
+}
+
+static void a_failed_init_container_fails_the_pod(void **state) {
+    (void)state;
+    const char *pod = "{'spec':{'restartPolicy':'Never','initContainers':[{'name':'i'}],'containers':[{'name':'a'}]}}";
+    assert_string_equal(phase(pod, "{'initContainerStatuses':[" ENDED("i", 3) "],'containerStatuses':[" WAITS("a") "]}", false), "Failed");
+    assert_string_equal(phase(pod, "{'initContainerStatuses':[" RUNS("i") "],'containerStatuses':[" WAITS("a") "]}", false), "Pending");
+}
+
+static void container_rules_come_before_the_pods_policy(void **state) {
+    (void)state;
+    const struct json *pod = parse("{'spec':{'restartPolicy':'Never'}}");
+    const struct json *c = parse("{'name':'a','restartPolicy':'Never','restartPolicyRules':[{'action':'Restart','exitCodes':{'operator':'In','values':[42]}}]}");
+    assert_true(container_policy_restarts(pod, c, 42));
+    assert_false(container_policy_restarts(pod, c, 1));
+}
+
+static void quality_of_service(void **state) {
+    (void)state;
+    assert_string_equal(pod_qos(parse("{'spec':{'containers':[{'name':'a'}]}}")), "BestEffort");
+    assert_string_equal(pod_qos(parse("{'spec':{'containers':[{'name':'a','resources':{'requests':{'cpu':'1m'}}}]}}")), "Burstable");
+    assert_string_equal(pod_qos(parse("{'spec':{'containers':[{'name':'a','resources':{'requests':{'cpu':'50m','memory':'20971520'},"
+                                      "'limits':{'cpu':'0.05','memory':'20Mi'}}}]}}")), "Guaranteed");
+}
+
+static void sidecars_count_with_what_runs_beside_them(void **state) {
+    (void)state;
+    const struct json *pod = parse("{'spec':{'initContainers':[{'name':'s','restartPolicy':'Always','resources':{'requests':{'cpu':'100m'}}},"
+                                   "{'name':'i','resources':{'requests':{'cpu':'500m'}}}],'containers':[{'name':'a','resources':{'requests':{'cpu':'200m'}}}]}}");
+    struct quantity q = pod_request(pod, "cpu");
+    assert_int_equal(quantity_milli_value(&q), 600); /* the init container with the sidecar; 300 afterwards */
+}
+
+static void shares_and_quota(void **state) {
+    (void)state;
+    assert_int_equal(cpu_shares(0), 2);
+    assert_int_equal(cpu_shares(20), 20);
+    assert_int_equal(cpu_quota(150), 15000);
+    assert_int_equal(cpu_quota(1), 1000);
+    assert_int_equal(cpu_quota(0), 0);
+}
+
+static void variables_expand_once(void **state) {
+    (void)state;
+    const struct json *env = parse("{'A':'a','B':'$(A)'}");
+    const char *missing = NULL;
+    assert_string_equal(expand_variables(&a, "$(A)-$(B)-$(C)-$$(A)-$x$(", env, &missing), "a-$(A)-$(C)-$(A)-$x$(");
+    assert_string_equal(missing, "C");
+}
+
+static void image_names_are_completed(void **state) {
+    (void)state;
+    assert_string_equal(image_normalize(&a, "busybox"), "docker.io/library/busybox:latest");
+    assert_string_equal(image_normalize(&a, "me/app:1"), "docker.io/me/app:1");
+    assert_string_equal(image_normalize(&a, "127.0.0.1:1/absent:1"), "127.0.0.1:1/absent:1");
+    assert_string_equal(image_normalize(&a, "localhost/x"), "localhost/x:latest");
+    assert_null(image_normalize(&a, "INVALID//name"));
+    assert_null(image_normalize(&a, "a:"));
+    assert_null(image_normalize(&a, ""));
+    assert_null(image_normalize(&a, "x@sha256:12"));
+}
+
+static void host_names_fit(void **state) {
+    (void)state;
+    const char *domain;
+    const struct json *pod = parse("{'metadata':{'name':'p','namespace':'ns'},'spec':{'hostname':'h','subdomain':'sub'}}");
+    assert_string_equal(pod_hostname(&a, pod, "cluster.local", &domain), "h");
+    assert_string_equal(domain, "sub.ns.svc.cluster.local");
+    const struct json *longer = parse("{'metadata':{'name':'0123456789012345678901234567890123456789012345678901234567890--tail','namespace':'ns'}}");
+    assert_string_equal(pod_hostname(&a, longer, "cluster.local", &domain), "0123456789012345678901234567890123456789012345678901234567890");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(phase_follows_the_containers), cmocka_unit_test(restart_policy_keeps_a_pod_running),
+        cmocka_unit_test(a_failed_init_container_fails_the_pod), cmocka_unit_test(container_rules_come_before_the_pods_policy),
+        cmocka_unit_test(quality_of_service), cmocka_unit_test(sidecars_count_with_what_runs_beside_them), cmocka_unit_test(shares_and_quota),
+        cmocka_unit_test(variables_expand_once), cmocka_unit_test(image_names_are_completed), cmocka_unit_test(host_names_fit),
+    };
+    return cmocka_run_group_tests(tests, NULL, tear_down);
+}
