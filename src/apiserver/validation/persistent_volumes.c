@@ -135,7 +135,7 @@ void claim_spec(RULE) {
     size_t before = e->len;
     if (storage == NULL) field_required(e, at, "");
     else quantity_positive(e, at, storage);
-    if (e->len == before) resource_value(e, at, "storage", storage);
+    if (e->len == before) resource_amount(e, at, "storage", storage);
     named(e, p, o, "storageClassName", name_dns1123_subdomain);
     choice(e, p, o, "volumeMode", "Block Filesystem");
     rule_at(e, p, o, "dataSource", data_source);
@@ -212,6 +212,6 @@ void validate_claim_status(struct field_errors *e, const struct json *o, const s
         size_t before = e->len;
         if (!claim_resource_key(e, at, m->key)) continue;
         basic_resource(e, FIELD_KEY(at, m->key), &m->value);
-        if (e->len == before) resource_value(e, FIELD_KEY(at, m->key), "storage", &m->value);
+        if (e->len == before) resource_amount(e, FIELD_KEY(at, m->key), "storage", &m->value);
     }
 }

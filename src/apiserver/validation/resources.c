@@ -63,7 +63,7 @@ void quantity_positive(struct field_errors *e, const struct field_path *p, const
     if (quantity_cmp(q, NULL) <= 0) field_invalid_str(e, p, quantity_text(e->arena, q), "must be greater than zero");
 }
 
-void resource_value(struct field_errors *e, const struct field_path *p, const char *name, const struct json *q) {
+void resource_amount(struct field_errors *e, const struct field_path *p, const char *name, const struct json *q) {
     struct quantity v = quantity_of(q);
     if (negative(q)) field_invalid_str(e, p, quantity_text(e->arena, q), "must be greater than or equal to 0");
     if ((word_in(name, COUNTED) || is_extended_resource(name)) && quantity_milli_value(&v) % 1000 != 0)
@@ -116,7 +116,7 @@ void resource_requirements(RULE, const struct json *claims, bool whole_pod) {
     bool compute = false, huge = false;
     JSON_EACH_MEMBER(m, limits) {
         check(e, FIELD_KEY(lim, m->key), m->key);
-        resource_value(e, FIELD_KEY(lim, m->key), m->key, &m->value);
+        resource_amount(e, FIELD_KEY(lim, m->key), m->key, &m->value);
         if (is_hugepage(m->key)) huge = true, huge_value(e, FIELD_KEY(lim, m->key), m->key, &m->value);
         compute |= word_in(m->key, "cpu memory");
     }
@@ -124,7 +124,7 @@ void resource_requirements(RULE, const struct json *claims, bool whole_pod) {
         const struct json *limit = json_member(limits, m->key);
         const char *text = quantity_text(e->arena, &m->value);
         check(e, FIELD_KEY(req, m->key), m->key);
-        resource_value(e, FIELD_KEY(req, m->key), m->key, &m->value);
+        resource_amount(e, FIELD_KEY(req, m->key), m->key, &m->value);
         if (limit && quantity_cmp(&m->value, limit) != 0 && !overcommit_allowed(m->key))
             field_invalid_str(e, req, text, "must be equal to %s limit of %s", m->key, quantity_text(e->arena, limit));
         else if (limit && quantity_cmp(&m->value, limit) > 0)
@@ -142,7 +142,7 @@ void resource_requirements(RULE, const struct json *claims, bool whole_pod) {
 static void quota_list(RULE) {
     JSON_EACH_MEMBER(m, o) {
         quota_resource_name(e, FIELD_KEY(p, m->key), m->key);
-        resource_value(e, FIELD_KEY(p, m->key), m->key, &m->value);
+        resource_amount(e, FIELD_KEY(p, m->key), m->key, &m->value);
     }
 }
 

@@ -70,7 +70,7 @@ void signer_name(struct field_errors *e, const struct field_path *p, const char 
 bool signer_is_kubernetes(const char *name);
 void resource_name(struct field_errors *e, const struct field_path *p, const char *name);
 void container_resource_name(struct field_errors *e, const struct field_path *p, const char *name);
-void resource_value(struct field_errors *e, const struct field_path *p, const char *name, const struct json *q);
+void resource_amount(struct field_errors *e, const struct field_path *p, const char *name, const struct json *q);
 void quantity_positive(struct field_errors *e, const struct field_path *p, const struct json *q);
 bool is_hugepage(const char *name);
 bool is_native_resource(const char *name);
