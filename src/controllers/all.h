@@ -26,6 +26,7 @@ extern const struct controller persistentvolumeclaim_protection_controller; /* v
 extern const struct controller pod_garbage_collector_controller;   /* pod_garbage_collector.c */
 extern const struct controller replicaset_controller;              /* replicaset.c */
 extern const struct controller replicationcontroller_controller;   /* replicaset.c */
+extern const struct controller resourcequota_controller;             /* resourcequota.c */
 extern const struct controller root_ca_publisher_controller;       /* root_ca_publisher.c */
 extern const struct controller serviceaccount_controller;          /* serviceaccount.c */
 extern const struct controller serviceaccount_token_controller;    /* serviceaccount_token.c */

@@ -29,6 +29,7 @@ const struct controller *const controllers[] = {
     &pod_garbage_collector_controller,
     &replicaset_controller,
     &replicationcontroller_controller,
+    &resourcequota_controller,
     &root_ca_publisher_controller,
     &serviceaccount_controller,
     &serviceaccount_token_controller,
