@@ -2,6 +2,10 @@
 #pragma once
 #include "client/runner.h"
 
+extern const struct controller bootstrap_signer_controller;          /* bootstrap_tokens.c */
+extern const struct controller certificatesigningrequest_approving_controller; /* certificates_approve.c */
+extern const struct controller certificatesigningrequest_cleaner_controller; /* certificates_clean.c */
+extern const struct controller certificatesigningrequest_signing_controller; /* certificates_sign.c */
 extern const struct controller clusterrole_aggregation_controller; /* clusterrole_aggregation.c */
 extern const struct controller csr_approving_controller;           /* csr_approving.c */
 extern const struct controller csr_cleaner_controller;             /* csr_cleaner.c */
@@ -16,6 +20,7 @@ extern const struct controller endpointslice_mirroring_controller;   /* endpoint
 extern const struct controller ephemeral_volume_controller;          /* ephemeral_volume.c */
 extern const struct controller garbage_collector_controller;         /* garbage_collector.c */
 extern const struct controller job_controller;                     /* job.c */
+extern const struct controller kubelet_serving_approver_controller;  /* certificates_approve.c */
 extern const struct controller local_provisioner_controller;         /* local_provisioner.c */
 extern const struct controller namespace_controller;               /* namespace.c */
 extern const struct controller node_ipam_controller;                 /* node_ipam.c */
@@ -28,9 +33,11 @@ extern const struct controller replicaset_controller;              /* replicaset
 extern const struct controller replicationcontroller_controller;   /* replicaset.c */
 extern const struct controller resourcequota_controller;             /* resourcequota.c */
 extern const struct controller root_ca_publisher_controller;       /* root_ca_publisher.c */
+extern const struct controller service_cidr_controller;              /* service_cidr.c */
 extern const struct controller serviceaccount_controller;          /* serviceaccount.c */
 extern const struct controller serviceaccount_token_controller;    /* serviceaccount_token.c */
 extern const struct controller statefulset_controller;             /* statefulset.c */
 extern const struct controller taint_eviction_controller;            /* taint_eviction.c */
+extern const struct controller token_cleaner_controller;             /* bootstrap_tokens.c */
 extern const struct controller ttl_after_finished_controller;      /* ttl_after_finished.c */
 extern const struct controller ttl_controller;                       /* ttl.c */

@@ -5,6 +5,10 @@
 #include <stdio.h>
 
 const struct controller *const controllers[] = {
+    &bootstrap_signer_controller,
+    &certificatesigningrequest_approving_controller,
+    &certificatesigningrequest_cleaner_controller,
+    &certificatesigningrequest_signing_controller,
     &clusterrole_aggregation_controller,
     &csr_approving_controller,
     &csr_cleaner_controller,
@@ -19,6 +23,7 @@ const struct controller *const controllers[] = {
     &ephemeral_volume_controller,
     &garbage_collector_controller,
     &job_controller,
+    &kubelet_serving_approver_controller,
     &local_provisioner_controller,
     &namespace_controller,
     &node_ipam_controller,
@@ -31,10 +36,12 @@ const struct controller *const controllers[] = {
     &replicationcontroller_controller,
     &resourcequota_controller,
     &root_ca_publisher_controller,
+    &service_cidr_controller,
     &serviceaccount_controller,
     &serviceaccount_token_controller,
     &statefulset_controller,
     &taint_eviction_controller,
+    &token_cleaner_controller,
     &ttl_after_finished_controller,
     &ttl_controller,
     NULL,
