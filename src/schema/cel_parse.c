@@ -1,0 +1,447 @@
+/* CEL's grammar (cel-spec doc/langdef.md) by recursive descent; macros become nodes of their own. */
+#include "base/str.h"
+#include "schema/cel_internal.h"
+#include <ctype.h>
+#include <errno.h>
+
+enum token { T_END, T_IDENT, T_INT, T_UINT, T_DOUBLE, T_STRING, T_BYTES, T_SYMBOL, T_BAD };
+enum { MAX_DEPTH = 250 };
+
+struct parser {
+    struct arena *arena;
+    const char *text, *at;
+    enum token token;
+    uint32_t pos, end; /* of the token */
+    const char *word;  /* its text, or the decoded string */
+    size_t word_len;
+    unsigned depth;
+    struct error *error; /* the first one */
+};
+
+/* ---- errors ---- */
+
+struct error *cel_error_at(const char *text, uint32_t pos, const char *fmt, ...) {
+    cleanup_arena struct arena a = {0};
+    va_list args;
+    va_start(args, fmt);
+    const char *message = arena_vprintf(&a, fmt, args);
+    va_end(args);
+    uint32_t line = 1, start = 0, column = 0;
+    for (uint32_t i = 0; i < pos; i++)
+        if (text[i] == '\n') line++, start = i + 1;
+    size_t len = strcspn(text + start, "\n");
+    cleanup_buf struct buf b = {0};
+    for (size_t i = 0; i < len; i++)
+        buf_addc(&b, text[start + i] == '\t' ? ' ' : text[start + i]);
+    buf_adds(&b, "\n | ");
+    for (uint32_t i = start; i < pos; i++) {
+        if ((text[i] & 0xc0) == 0x80) continue;
+        column++;
+        buf_adds(&b, (unsigned char)text[i] < 0x80 ? "." : "\uff0e");
+    }
+    buf_adds(&b, (unsigned char)text[pos] < 0x80 ? "^" : "\uff3e");
+    return error_new("ERROR: <input>:%u:%u: %s\n | %s", line, column + 1, message, buf_str(&b));
+}
+
+static struct cel_node *syntax_error(struct parser *p, const char *expecting) {
+    if (p->error) return NULL;
+    const char *shown = p->token == T_END ? "<EOF>" : arena_strndup(p->arena, p->text + p->pos, p->end - p->pos);
+    if (p->token == T_BAD) p->error = cel_error_at(p->text, p->pos, "Syntax error: token recognition error at: '%s'", shown);
+    else if (str_eq(expecting, "<EOF>")) p->error = cel_error_at(p->text, p->pos, "Syntax error: extraneous input '%s' expecting <EOF>", shown);
+    else if (expecting[0] == '\'') p->error = cel_error_at(p->text, p->pos, "Syntax error: missing %s at '%s'", expecting, shown);
+    else p->error = cel_error_at(p->text, p->pos, "Syntax error: mismatched input '%s' expecting %s", shown, expecting);
+    return NULL;
+}
+
+static struct cel_node *primary_expected(struct parser *p) {
+    return syntax_error(p, "{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}");
+}
+
+/* ---- tokens ---- */
+
+static void add_rune(struct buf *b, uint32_t rune, bool bytes) {
+    if (bytes || rune < 0x80) buf_addc(b, (char)rune);
+    else if (rune < 0x800) buf_printf(b, "%c%c", 0xc0 | rune >> 6, 0x80 | (rune & 63));
+    else if (rune < 0x10000) buf_printf(b, "%c%c%c", 0xe0 | rune >> 12, 0x80 | (rune >> 6 & 63), 0x80 | (rune & 63));
+    else buf_printf(b, "%c%c%c%c", 0xf0 | rune >> 18, 0x80 | (rune >> 12 & 63), 0x80 | (rune >> 6 & 63), 0x80 | (rune & 63));
+}
+
+/* One escape behind the backslash; false if it is none. */
+static bool unescape(const char **s, struct buf *b, bool bytes) {
+    static const char from[] = "abfnrtv\\'\"`?", to[] = "\a\b\f\n\r\t\v\\'\"`?";
+    char c = *(*s)++;
+    const char *named = c ? strchr(from, c) : NULL;
+    if (named) {
+        buf_addc(b, to[named - from]);
+        return true;
+    }
+    int digits = c == 'x' || c == 'X' ? 2 : c == 'u' ? 4 : c == 'U' ? 8 : 0, base = 16;
+    if (digits == 0 && c >= '0' && c <= '3') digits = 3, base = 8, (*s)--;
+    uint32_t rune = 0;
+    for (int i = 0; i < digits; i++) {
+        int d = isdigit((unsigned char)**s) ? **s - '0' : isxdigit((unsigned char)**s) ? (**s | 32) - 'a' + 10 : 99;
+        if (d >= base) return false;
+        rune = rune * (uint32_t)base + (uint32_t)d;
+        (*s)++;
+    }
+    if (digits == 0 || (digits >= 4 && (rune > 0x10ffff || (rune >= 0xd800 && rune < 0xe000)))) return false;
+    add_rune(b, rune, bytes);
+    return true;
+}
+
+static void scan_string(struct parser *p, bool raw, bool bytes) {
+    const char *s = p->at;
+    char quote[4] = {*s, *s, *s, '\0'};
+    size_t n = strncmp(s, quote, 3) == 0 ? 3 : 1;
+    cleanup_buf struct buf b = {0};
+    quote[n] = '\0';
+    p->token = T_BAD;
+    for (s += n; strncmp(s, quote, n) != 0;) {
+        if (*s == '\0' || (n == 1 && *s == '\n')) return;
+        if (*s == '\\' && !raw) {
+            s++;
+            if (!unescape(&s, &b, bytes)) return;
+        } else {
+            if (*s == '\\' && s[1]) buf_addc(&b, *s++);
+            buf_addc(&b, *s++);
+        }
+    }
+    p->at = s + n;
+    p->token = bytes ? T_BYTES : T_STRING;
+    p->word = arena_strndup(p->arena, buf_str(&b), b.len);
+    p->word_len = b.len;
+}
+
+static void scan_number(struct parser *p) {
+    const char *s = p->at;
+    p->token = T_INT;
+    if (s[0] == '0' && (s[1] | 32) == 'x') {
+        for (s += 2; isxdigit((unsigned char)*s);) s++;
+    } else {
+        while (isdigit((unsigned char)*s)) s++;
+        if (*s == '.' && isdigit((unsigned char)s[1])) {
+            p->token = T_DOUBLE;
+            for (s++; isdigit((unsigned char)*s);) s++;
+        }
+        const char *e = s + 1 + ((*s | 32) == 'e' && (s[1] == '+' || s[1] == '-'));
+        if ((*s | 32) == 'e' && isdigit((unsigned char)*e)) {
+            p->token = T_DOUBLE;
+            for (s = e; isdigit((unsigned char)*s);) s++;
+        }
+    }
+    p->word = arena_strndup(p->arena, p->at, (size_t)(s - p->at));
+    if (p->token == T_INT && (*s | 32) == 'u') p->token = T_UINT, s++;
+    p->at = s;
+}
+
+static void next(struct parser *p) {
+    static const char *const symbols[] = {"==", "!=", "<=", ">=", "&&", "||", NULL};
+    for (;;) {
+        while (isspace((unsigned char)*p->at)) p->at++;
+        if (p->at[0] != '/' || p->at[1] != '/') break;
+        p->at += strcspn(p->at, "\n");
+    }
+    const char *start = p->at;
+    p->pos = (uint32_t)(start - p->text);
+    p->word = "";
+    size_t prefix = strspn(start, "rRbB");
+    bool quoted = prefix <= 2 && (start[prefix] == '"' || start[prefix] == '\'');
+    if (*start == '\0') {
+        p->token = T_END;
+    } else if (quoted) {
+        bool raw = memchr(start, 'r', prefix) || memchr(start, 'R', prefix), bytes = memchr(start, 'b', prefix) || memchr(start, 'B', prefix);
+        p->at += prefix;
+        scan_string(p, raw, bytes);
+        if (p->token == T_BAD) p->at = start + strlen(start);
+    } else if (isalpha((unsigned char)*start) || *start == '_') {
+        while (isalnum((unsigned char)*p->at) || *p->at == '_') p->at++;
+        p->token = T_IDENT;
+        p->word = arena_strndup(p->arena, start, (size_t)(p->at - start));
+    } else if (isdigit((unsigned char)*start) || (*start == '.' && isdigit((unsigned char)start[1]))) {
+        scan_number(p);
+    } else if (*start == '`' && strchr(start + 1, '`')) {
+        p->at = strchr(start + 1, '`') + 1;
+        p->token = T_IDENT;
+        p->word = arena_strndup(p->arena, start + 1, (size_t)(p->at - start - 2));
+    } else {
+        size_t n = 1;
+        for (const char *const *s = symbols; *s; s++)
+            if (strncmp(start, *s, 2) == 0) n = 2;
+        p->token = n == 2 || strchr("()[]{}.,?:+-*/%!<>", *start) ? T_SYMBOL : T_BAD;
+        p->word = arena_strndup(p->arena, start, n);
+        p->at += n;
+    }
+    p->end = (uint32_t)(p->at - p->text);
+    if (p->token == T_BAD) syntax_error(p, "");
+}
+
+static bool is_symbol(const struct parser *p, const char *s) { return p->token == T_SYMBOL && str_eq(p->word, s); }
+
+static bool accept(struct parser *p, const char *s) {
+    if (!is_symbol(p, s)) return false;
+    next(p);
+    return true;
+}
+
+static bool expect(struct parser *p, const char *s) {
+    if (accept(p, s)) return true;
+    syntax_error(p, arena_printf(p->arena, "'%s'", s));
+    return false;
+}
+
+/* ---- nodes ---- */
+
+static struct cel_node *node(struct parser *p, enum node_kind kind, uint32_t pos, const char *name) {
+    struct cel_node *n = ARENA_NEW(p->arena, struct cel_node);
+    *n = (struct cel_node){.kind = kind, .pos = pos, .name = name};
+    return n;
+}
+
+static void add_arg(struct parser *p, struct cel_node *n, struct cel_node *arg) {
+    n->args = arena_grow(p->arena, n->args, n->argc * sizeof(arg), (n->argc + 1) * sizeof(arg));
+    n->args[n->argc++] = arg;
+}
+
+static struct cel_node *call(struct parser *p, uint32_t pos, const char *name, struct cel_node *x, struct cel_node *y) {
+    struct cel_node *n = node(p, NODE_CALL, pos, name);
+    if (x) add_arg(p, n, x);
+    if (y) add_arg(p, n, y);
+    return n;
+}
+
+static struct cel_node *literal(struct parser *p, uint32_t pos, const struct cel_value *v) {
+    struct cel_node *n = node(p, NODE_LITERAL, pos, NULL);
+    n->literal = v;
+    return n;
+}
+
+static struct cel_node *expression(struct parser *p);
+
+/* ---- macros ---- */
+
+static const struct {
+    const char *name;
+    enum macro macro;
+    uint8_t args, vars;
+} macros[] = {
+    {"all", MACRO_ALL, 2, 1}, {"exists", MACRO_EXISTS, 2, 1}, {"exists_one", MACRO_EXISTS_ONE, 2, 1}, {"existsOne", MACRO_EXISTS_ONE, 2, 1},
+    {"map", MACRO_MAP, 2, 1}, {"map", MACRO_MAP, 3, 1}, {"filter", MACRO_FILTER, 2, 1}, {"optMap", MACRO_OPT_MAP, 2, 1},
+    {"optFlatMap", MACRO_OPT_FLAT_MAP, 2, 1}, {"all", MACRO_ALL, 3, 2}, {"exists", MACRO_EXISTS, 3, 2}, {"existsOne", MACRO_EXISTS_ONE, 3, 2},
+    {"exists_one", MACRO_EXISTS_ONE, 3, 2}, {"transformList", MACRO_TRANSFORM_LIST, 3, 2}, {"transformList", MACRO_TRANSFORM_LIST, 4, 2},
+    {"transformMap", MACRO_TRANSFORM_MAP, 3, 2}, {"transformMap", MACRO_TRANSFORM_MAP, 4, 2},
+};
+
+/* Turns a member call into the macro of that name, if it is one. */
+static void expand(struct parser *p, struct cel_node *n) {
+    bool bind = str_eq(n->name, "bind") && n->argc == 3 && n->target->kind == NODE_IDENT && str_eq(n->target->name, "cel");
+    for (size_t i = 0; i < ARRAY_LEN(macros) + bind; i++) {
+        bool is_bind = i == ARRAY_LEN(macros);
+        uint8_t vars = is_bind ? 1 : macros[i].vars;
+        if (!is_bind && (!str_eq(macros[i].name, n->name) || macros[i].args != n->argc)) continue;
+        for (size_t v = 0; v < vars; v++)
+            if (n->args[v]->kind != NODE_IDENT) {
+                if (!p->error) p->error = cel_error_at(p->text, n->args[v]->pos, "argument must be a simple name");
+                return;
+            }
+        n->kind = NODE_MACRO;
+        n->macro = is_bind ? MACRO_BIND : macros[i].macro;
+        n->name = n->args[0]->name;
+        n->name2 = vars == 2 ? n->args[1]->name : NULL;
+        n->args += vars;
+        n->argc -= vars;
+        return;
+    }
+}
+
+static struct cel_node *has_macro(struct parser *p, struct cel_node *n) {
+    if (n->argc != 1 || n->args[0]->kind != NODE_SELECT || n->args[0]->test) {
+        if (!p->error) p->error = cel_error_at(p->text, n->pos, "invalid argument to has() macro");
+        return NULL;
+    }
+    n->args[0]->test = true;
+    return n->args[0];
+}
+
+/* ---- the grammar ---- */
+
+static bool arguments(struct parser *p, struct cel_node *n) {
+    if (accept(p, ")")) return true;
+    do {
+        struct cel_node *arg = expression(p);
+        if (arg == NULL) return false;
+        add_arg(p, n, arg);
+    } while (accept(p, ","));
+    return expect(p, ")");
+}
+
+/* "[a, ?b]" and "{a: b, ?c: d}" behind their opening bracket. */
+static struct cel_node *aggregate(struct parser *p, uint32_t pos, bool map) {
+    struct cel_node *n = node(p, map ? NODE_MAP : NODE_LIST, pos, NULL);
+    const char *close = map ? "}" : "]";
+    bool *optional = NULL;
+    size_t count = 0;
+    while (!is_symbol(p, close)) {
+        optional = arena_grow(p->arena, optional, count, count + 1);
+        optional[count++] = accept(p, "?");
+        struct cel_node *first = expression(p);
+        if (first == NULL) return NULL;
+        add_arg(p, n, first);
+        if (map) {
+            if (!expect(p, ":")) return NULL;
+            struct cel_node *value = expression(p);
+            if (value == NULL) return NULL;
+            add_arg(p, n, value);
+        }
+        if (!accept(p, ",")) break;
+    }
+    n->optional_args = optional;
+    return expect(p, close) ? n : NULL;
+}
+
+static struct cel_node *number(struct parser *p, bool negative) {
+    uint32_t pos = p->pos;
+    const char *text = negative ? arena_printf(p->arena, "-%s", p->word) : p->word;
+    struct cel_value *v = ARENA_NEW(p->arena, struct cel_value);
+    bool hex = strlen(p->word) > 1 && (p->word[1] | 32) == 'x';
+    errno = 0;
+    if (p->token == T_DOUBLE) v->kind = CEL_DOUBLE, v->d = strtod(text, NULL);
+    else if (p->token == T_UINT) v->kind = CEL_UINT, v->u = strtoull(text, NULL, hex ? 16 : 10);
+    else v->kind = CEL_INT, v->i = strtoll(text, NULL, hex ? 16 : 10);
+    if (errno == ERANGE && p->token != T_DOUBLE && !p->error) p->error = cel_error_at(p->text, pos, "invalid %s literal", p->token == T_UINT ? "uint" : "int");
+    next(p);
+    return literal(p, pos, v);
+}
+
+static struct cel_node *identifier(struct parser *p) {
+    static const char *const reserved[] = {"as", "break", "const", "continue", "else", "for", "function", "if", "import", "in", "let", "loop",
+                                           "package", "namespace", "return", "var", "void", "while", NULL};
+    uint32_t pos = p->pos;
+    const char *name = p->word;
+    if (str_eq(name, "in")) return primary_expected(p);
+    next(p);
+    if (str_eq(name, "true") || str_eq(name, "false")) return literal(p, pos, cel_bool(*name == 't'));
+    if (str_eq(name, "null")) return literal(p, pos, cel_null());
+    if (str_in(name, reserved) && !p->error) p->error = cel_error_at(p->text, pos, "reserved identifier: %s", name);
+    uint32_t open = p->pos;
+    if (!accept(p, "(")) return node(p, NODE_IDENT, pos, name);
+    struct cel_node *n = node(p, NODE_CALL, open, name);
+    if (!arguments(p, n)) return NULL;
+    return str_eq(name, "has") ? has_macro(p, n) : n;
+}
+
+static struct cel_node *primary(struct parser *p) {
+    uint32_t pos = p->pos;
+    if (p->token == T_IDENT) return identifier(p);
+    if (p->token == T_INT || p->token == T_UINT || p->token == T_DOUBLE) return number(p, false);
+    if (p->token == T_STRING || p->token == T_BYTES) {
+        struct cel_value *v = ARENA_NEW(p->arena, struct cel_value);
+        *v = (struct cel_value){.kind = p->token == T_STRING ? CEL_STRING : CEL_BYTES, .s = p->word, .len = p->word_len};
+        next(p);
+        return literal(p, pos, v);
+    }
+    if (accept(p, "(")) {
+        struct cel_node *n = expression(p);
+        return n && expect(p, ")") ? n : NULL;
+    }
+    if (accept(p, "[")) return aggregate(p, pos, false);
+    if (accept(p, "{")) return aggregate(p, pos, true);
+    if (accept(p, ".")) return p->token == T_IDENT ? identifier(p) : syntax_error(p, "IDENTIFIER");
+    return primary_expected(p);
+}
+
+static struct cel_node *member(struct parser *p) {
+    struct cel_node *n = primary(p);
+    while (n) {
+        uint32_t pos = p->pos;
+        if (accept(p, "[")) {
+            bool optional = accept(p, "?");
+            struct cel_node *index = expression(p);
+            if (index == NULL || !expect(p, "]")) return NULL;
+            n = call(p, pos, optional ? "_[?_]" : "_[_]", n, index);
+        } else if (accept(p, ".")) {
+            bool optional = accept(p, "?");
+            if (p->token != T_IDENT) return syntax_error(p, "IDENTIFIER");
+            struct cel_node *select = node(p, NODE_SELECT, pos, p->word);
+            select->target = n;
+            select->optional = optional;
+            next(p);
+            uint32_t open = p->pos;
+            n = select;
+            if (optional || !accept(p, "(")) continue;
+            select->kind = NODE_CALL;
+            select->pos = open;
+            if (!arguments(p, select)) return NULL;
+            expand(p, select);
+        } else {
+            break;
+        }
+    }
+    return n;
+}
+
+static struct cel_node *unary(struct parser *p) {
+    uint32_t pos = p->pos;
+    const char *op = is_symbol(p, "!") ? "!_" : is_symbol(p, "-") ? "-_" : NULL;
+    if (op == NULL) return member(p);
+    next(p);
+    if (*op == '-' && (p->token == T_INT || p->token == T_DOUBLE)) {
+        const char *at = p->at;
+        while (isspace((unsigned char)*at)) at++;
+        if (*at != '.' && *at != '[') {
+            struct cel_node *n = number(p, true);
+            n->pos = pos;
+            return n;
+        }
+    }
+    if (++p->depth > MAX_DEPTH) return syntax_error(p, "fewer nested expressions");
+    struct cel_node *n = unary(p);
+    p->depth--;
+    return n ? call(p, pos, op, n, NULL) : NULL;
+}
+
+/* Binary operators by how tightly they bind, loosest first. */
+static const char *const levels[][8] = {{"||"}, {"&&"}, {"==", "!=", "<", "<=", ">", ">=", "in"}, {"+", "-"}, {"*", "/", "%"}};
+
+static const char *operator_at(const struct parser *p, size_t level) {
+    for (const char *const *op = levels[level]; *op; op++)
+        if ((p->token == T_SYMBOL || (p->token == T_IDENT && str_eq(*op, "in"))) && str_eq(p->word, *op)) return *op;
+    return NULL;
+}
+
+static struct cel_node *binary(struct parser *p, size_t level) {
+    if (level == ARRAY_LEN(levels)) return unary(p);
+    struct cel_node *left = binary(p, level + 1);
+    for (const char *op; left && (op = operator_at(p, level));) {
+        uint32_t pos = p->pos;
+        next(p);
+        struct cel_node *right = binary(p, level + 1);
+        if (right == NULL) return NULL;
+        left = call(p, pos, str_eq(op, "in") ? "@in" : arena_printf(p->arena, "_%s_", op), left, right);
+    }
+    return left;
+}
+
+static struct cel_node *expression(struct parser *p) {
+    if (p->error) return NULL;
+    if (++p->depth > MAX_DEPTH) return syntax_error(p, "fewer nested expressions");
+    struct cel_node *n = binary(p, 0);
+    uint32_t pos = p->pos;
+    if (n && accept(p, "?")) {
+        struct cel_node *yes = binary(p, 0);
+        if (yes == NULL || !expect(p, ":")) return NULL;
+        struct cel_node *no = expression(p);
+        if (no == NULL) return NULL;
+        n = call(p, pos, "_?_:_", n, yes);
+        add_arg(p, n, no);
+    }
+    p->depth--;
+    return n;
+}
+
+struct error *cel_parse(struct arena *a, const char *text, struct cel_node **out) {
+    struct parser p = {.arena = a, .text = text, .at = text};
+    next(&p);
+    *out = expression(&p);
+    if (*out && p.token != T_END) syntax_error(&p, "<EOF>");
+    return p.error;
+}
