@@ -57,6 +57,7 @@ struct apiserver {
     struct crds *crds;
     struct apiservices *apiservices;
     struct webhooks *webhooks;
+    struct connector *connector;
     struct policies *policies;
     struct allocator *allocator;
     struct flow *flow;

@@ -29,6 +29,8 @@ struct answer {
     size_t text_len;
     const char *content_type;
     void (*start)(struct request *r); /* takes the exchange over, on its loop (a watch, a proxy) */
+    void *start_arg, *proxied;  /* connect.c's */
+    const char *location;       /* of a redirection, else NULL */
     bool no_transform;          /* never a table or metadata */
 };
 struct list_answer {

@@ -2,6 +2,7 @@
 #include "apiserver/auth.h"
 #include "apiserver/bootstrap.h"
 #include "apiserver/change.h"
+#include "apiserver/connect.h"
 #include "apiserver/parts.h"
 #include "apiserver/watch.h"
 
@@ -39,6 +40,7 @@ static void copy_config(struct apiserver *s, const struct apiserver_config *c) {
 }
 
 static struct error *start(struct apiserver *s) {
+    s->connector = connector_new();
     s->rbac = rbac_new(s);
     s->crds = crds_new(s);
     s->apiservices = apiservices_new(s);
@@ -77,6 +79,7 @@ void apiserver_free(struct apiserver *s) {
     if (s == NULL) return;
     worker_pool_close(s->workers);
     if (s->client) http_client_close(s->client);
+    connector_free(s->connector);
     allocator_free(s->allocator);
     policies_free(s->policies);
     webhooks_free(s->webhooks);

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #define HIGH_WATER (256 * 1024)
+#define MAX_COLLECTED 50000
 
 /* ---- joined streams ---- */
 
@@ -82,9 +83,10 @@ struct proxied {
     struct http_exchange *x;
     struct http_call *call; /* NULL: over */
     bool begun;             /* the answer's head is on its way */
-    int64_t idle_timeout;
-    void (*failed)(struct http_exchange *x, const struct error *e, void *arg);
-    void *arg;
+    enum proxy_body mode;
+    int status;
+    struct buf body; /* gathered, or to be rewritten */
+    const struct http_proxy *config;
 };
 
 /* RFC 9110 section 7.6.1, and what the next hop's connection decides for itself. */
@@ -101,10 +103,10 @@ static const char *const hop_by_hop[] = {"connection",
                                          "host",
                                          NULL};
 
-static const struct http_header *kept_headers(struct arena *a, const struct http_header *headers, size_t count,
+static struct http_header *kept_headers(struct arena *a, const struct http_header *headers, size_t count,
                                               const struct http_proxy *p, size_t *kept) {
     size_t extra = p != NULL ? p->header_count : 0;
-    struct http_header *out = arena_calloc(a, count + extra + 1, sizeof *out);
+    struct http_header *out = arena_calloc(a, count + extra + PROXY_MORE_HEADERS + 1, sizeof *out);
     *kept = 0;
     for (size_t i = 0; i < count; i++) {
         bool drop = str_in(headers[i].name, hop_by_hop) || headers[i].name[0] == ':' ||
@@ -119,15 +121,30 @@ static const struct http_header *kept_headers(struct arena *a, const struct http
 static void proxy_headers(struct http_call *k, const struct http_answer *answer, void *arg) {
     (void)k;
     struct proxied *p = arg;
+    const struct http_proxy *config = p->config;
     size_t count;
-    const struct http_header *headers = kept_headers(&p->x->arena, answer->headers, answer->header_count, NULL, &count);
+    struct http_header *headers = kept_headers(&p->x->arena, answer->headers, answer->header_count, NULL, &count);
+    p->status = answer->status;
+    if (config->head != NULL) p->mode = config->head(p->x, answer->status, headers, &count, config->arg);
+    p->body.max = p->mode == PROXY_COLLECT ? MAX_COLLECTED : 0;
+    if (p->mode == PROXY_COLLECT) return;
+    const char *length = http_answer_header(answer, "content-length");
+    if (p->mode == PROXY_PASS && length != NULL) headers[count++] = (struct http_header){"content-length", length};
     p->begun = true;
     http_begin(p->x, answer->status, headers, count);
 }
 
+static void rewrite(struct proxied *p, bool end) {
+    cleanup_buf struct buf out = {0};
+    p->config->rewrite(p->x, &p->body, end, &out, p->config->arg);
+    if (out.len > 0) http_write(p->x, out.data, out.len, NULL, NULL);
+}
+
 static void proxy_data(struct http_call *k, const void *data, size_t n, void *arg) {
     struct proxied *p = arg;
-    http_write(p->x, data, n, NULL, NULL);
+    if (p->mode == PROXY_COLLECT) return buf_add(&p->body, data, MIN(n, MAX_COLLECTED - p->body.len));
+    if (p->mode == PROXY_REWRITE) buf_add(&p->body, data, n), rewrite(p, false);
+    else http_write(p->x, data, n, NULL, NULL);
     if (http_pending(p->x) > HIGH_WATER) http_call_pause(k, true);
 }
 
@@ -144,7 +161,7 @@ static void proxy_upgraded(struct http_call *k, const struct http_answer *answer
     const char *protocol = http_answer_header(answer, "upgrade");
     p->call = NULL;
     struct stream *front = http_upgrade(p->x, protocol != NULL ? protocol : http_header(p->x, "upgrade"), headers, count);
-    if (front != NULL) stream_join(front, backend, p->idle_timeout);
+    if (front != NULL) stream_join(front, backend, p->config->idle_timeout);
     else stream_close(backend);
     http_end(p->x);
 }
@@ -152,17 +169,23 @@ static void proxy_upgraded(struct http_call *k, const struct http_answer *answer
 static void proxy_done(struct http_call *k, const struct error *e, void *arg) {
     (void)k;
     struct proxied *p = arg;
+    const struct http_proxy *config = p->config;
     p->call = NULL;
-    if (p->begun || e == NULL) http_end(p->x);
-    else if (p->failed != NULL) p->failed(p->x, e, p->arg);
+    if (p->mode == PROXY_REWRITE && e == NULL) rewrite(p, true);
+    struct buf body = p->body;
+    if (p->mode == PROXY_COLLECT && e == NULL) config->collected(p->x, p->status, buf_str(&body), body.len, config->arg);
+    else if (p->begun || e == NULL) http_end(p->x);
+    else if (config->failed != NULL) config->failed(p->x, e, config->arg);
     else
         http_reply(p->x, 502, &(struct http_header){"content-type", "text/plain; charset=utf-8"}, 1, e->message,
                    strlen(e->message), NULL, NULL);
+    buf_free(&body);
 }
 
 static void proxy_client_gone(struct http_exchange *x) {
     struct proxied *p = x->user;
     if (p->call != NULL) http_call_cancel(TAKE(p->call));
+    buf_free(&p->body);
     http_end(x);
 }
 
@@ -177,7 +200,7 @@ void http_proxy_serve(struct http_exchange *x, struct http_client *client, const
     struct proxied *p = ARENA_NEW(&x->arena, struct proxied);
     size_t count;
     const struct http_header *headers = kept_headers(&x->arena, x->headers, x->header_count, config, &count);
-    *p = (struct proxied){.x = x, .idle_timeout = config->idle_timeout, .failed = config->failed, .arg = config->arg};
+    *p = (struct proxied){.x = x, .config = arena_dup(&x->arena, config, sizeof *config)};
     x->user = p;
     x->on_close = proxy_client_gone;
     http_set_on_drain(x, proxy_drained);
