@@ -32,7 +32,7 @@ struct node {
     struct http_client *http;
     struct kubelet_server *server;
     struct dispatch *dispatch;
-    struct cache_subscription *subscriptions[3];
+    struct cache_subscription *subscriptions[4];
     char *pods_dir, *logs_dir;       /* DATA_DIR/pods, DATA_DIR/log/pods */
     const struct json *reference;    /* {'kind':'Node',...}: what events about the node name */
     struct doc *object;              /* the Node as last read; lock */
@@ -98,14 +98,17 @@ struct pod_worker {
     struct doc *status_doc;      /* status last computed, for the kubelet API and probes */
     struct pod_runtime *runtime; /* last read; replaced under lock */
     /* ---- worker thread ---- */
-    enum worker_state state;
-    bool admitted, rejected, cgroup_made, volumes_mounted, finished;
+    _Atomic int state;           /* enum worker_state; this one and the next line are read by others, too */
+    _Atomic bool admitted, rejected, finished;
+    bool cgroup_made, volumes_mounted;
     const char *reject_reason;   /* static text */
     char *reject_message;
     struct doc *answered;        /* the object as our last write left it */
     int64_t started;             /* status.startTime, wall */
     int64_t grace_deadline;      /* monotonic: when termination's grace ends */
-    int64_t volume_backoff, volume_next, volumes_refreshed;
+    _Atomic int64_t volume_next; /* when volumes are looked at again, monotonic; 0: now */
+    int64_t volume_backoff;
+    bool volumes_static;         /* mounted, and nothing in them ever changes */
     char *sandbox_error;
     struct doc *allocated;       /* pod whose resources are admitted (in-place resize) */
     struct resize_state *resize;

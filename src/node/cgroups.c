@@ -18,7 +18,7 @@
 /* Controllers in which pods get groups on cgroup v1, as far as they are mounted. */
 static const char *const controllers[] = {"cpu", "cpuacct", "memory", "pids", "cpuset", "blkio", "devices", "freezer", "hugetlb",
                                           "perf_event", "net_cls", "net_prio", "systemd", NULL};
-static const char *const v2_controllers = "+cpuset +cpu +io +memory +hugetlb +pids";
+static const char *const v2_controllers[] = {"+cpuset", "+cpu", "+io", "+memory", "+hugetlb", "+pids"}; /* as far as there are */
 
 bool cgroup_is_v2(void) {
     struct statfs fs;
@@ -58,7 +58,8 @@ static void inherit_cpuset(struct arena *a, const char *path) {
 static struct error *make_level(struct arena *a, const char *path) {
     if (cgroup_is_v2()) {
         const char *parent = arena_strndup(a, path, (size_t)(strrchr(path, '/') - path));
-        error_free(write_file(a, NULL, parent, "cgroup.subtree_control", v2_controllers));
+        for (size_t i = 0; i < ARRAY_LEN(v2_controllers); i++)
+            error_free(write_file(a, NULL, parent, "cgroup.subtree_control", v2_controllers[i]));
         return dir_make(hierarchy(a, NULL, path), 0755);
     }
     for (const char *const *c = controllers; *c; c++) {

@@ -141,6 +141,7 @@ struct error *hosts_file(struct arena *a, struct pod_worker *w, const struct jso
     cleanup_buf struct buf b = {0};
     const char *domain, *host = pod_hostname(a, pod, w->node->config.cluster_domain, &domain);
     *path = worker_dir(a, w, "etc-hosts");
+    TRY(dir_make(worker_dir(a, w, "%s", ""), 0750));
     if (pod_is_host_network(pod)) TRY(host_network_hosts(&b));
     else {
         buf_adds(&b, "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"

@@ -216,7 +216,9 @@ static void on_pod(const struct resource *r, struct doc *before, struct doc *aft
     if (!json_str_is(d->root, "spec.nodeName", n->config.name)) return;
     if (is_mirror(n, d, !after)) return;
     cleanup_worker struct pod_worker *w = pods_add(n, d, false, !after);
-    if (concerns_us(before, after)) dispatch_add(n->dispatch, "pod", w->uid);
+    if (!concerns_us(before, after)) return;
+    if (before && after) volumes_changed(w); /* labels may stand in files */
+    else dispatch_add(n->dispatch, "pod", w->uid);
 }
 
 /* ConfigMaps and Secrets: pods that wait for one or have one mounted look again. */
@@ -234,6 +236,7 @@ static void on_source(const struct resource *r, struct doc *before, struct doc *
 
 struct error *pods_start(struct node *n) {
     n->subscriptions[0] = cache_subscribe(n->cache, &resource_pods, on_pod, n);
+    n->subscriptions[3] = cache_subscribe(n->cache, &resource_nodes, node_object_changed, n);
     if (n->config.manifest_dir) dispatch_add(n->dispatch, "manifests", "");
     if (n->config.caches_are_free) {
         n->subscriptions[1] = cache_subscribe(n->cache, &resource_configmaps, on_source, n);

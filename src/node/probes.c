@@ -9,6 +9,7 @@ struct probe {
     char id[80];          /* the container that it is about */
     enum probe_result result;
     int successes, failures, total;
+    bool adopted;         /* not scheduled yet */
     bool held;            /* it has had its effect: the container is being restarted */
     bool stopped;
 };
@@ -46,7 +47,8 @@ static void watch(struct pod_worker *w, const struct json *container, const stru
     LOCK(w->node);
     struct container_record *rec = worker_record(w, c->name);
     struct probe *p = rec->probes[kind];
-    bool fresh = !p || !str_eq(p->id, c->id);
+    bool fresh = !p || !str_eq(p->id, c->id), adopted = p && p->adopted;
+    if (p) p->adopted = false;
     if (!p) p = rec->probes[kind] = xcalloc(1, sizeof(*p));
     if (fresh) {
         *p = (struct probe){0};
@@ -54,7 +56,30 @@ static void watch(struct pod_worker *w, const struct json *container, const stru
     }
     UNLOCK(w->node);
     int64_t delay = c->started + SECONDS(json_int(spec, "initialDelaySeconds", 0)) - node_now(w->node);
-    if (fresh) schedule(w, c->name, kind, MAX(delay, 0));
+    if (fresh || adopted) schedule(w, c->name, kind, MAX(delay, 0));
+}
+
+static void adopt(struct pod_worker *w, const struct runtime_container *c, enum probe_kind kind, bool good) {
+    if (!good) return;
+    LOCK(w->node);
+    struct container_record *rec = worker_record(w, c->name);
+    if (!rec->probes[kind]) rec->probes[kind] = xcalloc(1, sizeof(struct probe));
+    snprintf(rec->probes[kind]->id, sizeof(rec->probes[kind]->id), "%s", c->id);
+    rec->probes[kind]->result = PROBE_SUCCEEDED;
+    rec->probes[kind]->adopted = true;
+    UNLOCK(w->node);
+}
+
+void probes_adopt(struct pod_worker *w, const struct json *pod, const struct pod_runtime *r) {
+    static const char *const lists[] = {"containerStatuses", "initContainerStatuses"};
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+        JSON_EACH(s, json_member(json_member(pod, "status"), lists[i])) {
+            const char *id = json_str_or(s, "containerID", "");
+            const struct runtime_container *c = runtime_container(r, json_str_or(s, "name", ""));
+            if (!c || c->state != CONTAINER_RUNNING || !str_ends(id, c->id)) continue;
+            adopt(w, c, PROBE_STARTUP, json_bool(s, "started", false));
+            adopt(w, c, PROBE_READINESS, json_bool(s, "ready", false));
+        }
 }
 
 void probes_update(struct pod_worker *w, const struct json *pod, const struct pod_runtime *r) {

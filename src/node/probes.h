@@ -9,6 +9,8 @@ enum probe_result { PROBE_UNKNOWN, PROBE_SUCCEEDED, PROBE_FAILED };
 enum probe_result probe_result(struct pod_worker *w, const char *container, const char *id, enum probe_kind kind);
 bool probe_exists(struct pod_worker *w, const char *container, enum probe_kind kind);
 
+/* Containers that an agent before this one found ready or started are taken as such until they are probed again. */
+void probes_adopt(struct pod_worker *w, const struct json *pod, const struct pod_runtime *r);
 /* Starts probing containers that run and have probes; stops that of others. */
 void probes_update(struct pod_worker *w, const struct json *pod, const struct pod_runtime *r);
 void probes_stop(struct pod_worker *w, bool liveness_only); /* terminating pods keep readiness probes */

@@ -10,6 +10,7 @@
 #define VERSION "v1.35.0"
 #define LEASE_SECONDS 40
 #define HEARTBEAT SECONDS(10)
+#define RETRY SECONDS(2)           /* while the API server is away */
 #define STATUS_PERIOD SECONDS(300) /* while nothing changes; the lease is the heartbeat */
 #define STATUS_WAIT SECONDS(2)     /* while the node is not ready */
 
@@ -181,6 +182,15 @@ static void keep(struct node *n, struct doc *d) {
     doc_unref(before);
 }
 
+/* Somebody else changed our Node: its labels and taints decide what may run here from now on, and extended resources
+ * that were added to the capacity are allocatable. */
+void node_object_changed(const struct resource *r UNUSED, struct doc *before, struct doc *after, void *arg) {
+    struct node *n = arg;
+    if (after == NULL || !str_eq(doc_name(after), n->config.name) || n->object == NULL) return;
+    keep(n, after);
+    if (before != NULL && !json_equal(json_get(before->root, "status.capacity"), json_get(after->root, "status.capacity"))) dispatch_add(n->dispatch, "status", "");
+}
+
 static struct error *update(struct node *n) {
     cleanup_arena struct arena a = {0};
     cleanup_doc struct doc *d = NULL;
@@ -205,7 +215,11 @@ struct work_result node_status_run(void *arg, const char *rest) {
     node_check_runtime(n);
     bool first = n->object == NULL;
     struct error *e = update(n);
-    if (e) return work_error(error_wrap(e, "updating the node's status"));
+    if (e) {
+        log_warn("updating the node's status: %s", e->message);
+        error_free(e);
+        return work_again(RETRY);
+    }
     if (first) dispatch_add(n->dispatch, "lease", "");
     LOCK(n);
     bool ready = !n->runtime_problem;
@@ -242,6 +256,8 @@ struct work_result node_lease_run(void *arg, const char *rest) {
         error_free(e);
         e = create_lease(n);
     }
-    if (e) return work_error(error_wrap(e, "renewing the lease"));
-    return work_again(HEARTBEAT);
+    if (e) log_warn("renewing the lease: %s", e->message);
+    bool failed = e != NULL;
+    error_free(e);
+    return work_again(failed ? RETRY : HEARTBEAT);
 }

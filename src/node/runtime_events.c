@@ -130,6 +130,7 @@ static void on_closed(const struct error *why, void *arg) {
         log_debug("the runtime's events ended: %s", why ? why->message : "end of stream");
         grpc_stream_close(e->stream);
         e->stream = NULL;
+        dispatch_add(e->node->dispatch, "status", ""); /* is it down? */
         e->timer = loop_timer_start(grpc_loop(e->channel), unknown ? POLL : RETRY, unknown ? poll_runtime : open_stream, e);
     }
     pthread_mutex_unlock(&e->lock);

@@ -121,7 +121,9 @@ static const struct json *waiting_status(struct context *x, const struct json *c
     bool init = str_eq(x->list, "initContainers");
     if (init && !container_is_sidecar(container) && c && c->state == CONTAINER_EXITED && c->exit_code == 0) return status;
     if (str_eq(x->list, "ephemeralContainers") ? c != NULL : !container_wants_restart(x->pod, container, c)) return status;
+    LOCK(x->w->node);
     struct container_record *rec = worker_record(x->w, name);
+    UNLOCK(x->w->node);
     if (!rec->wait_reason) return status;
     if (json_get(status, "state.terminated")) status = json_with(x->a, status, "lastState", json_member(status, "state"));
     const struct json *waiting = json_make(x->a, "{'waiting':{'reason':%s,'message':%s}}", rec->wait_reason,

@@ -2,14 +2,13 @@
 #include "node/objects.h"
 #include <stdio.h>
 
-/* Kept in a file below the pod's directory beside the volume, so that an agent that restarts need not ask again:
- * PODS_DIR/UID/tokens would be a secret on disk; instead they live in memory, by pod and audience. */
+/* Tokens are kept in memory only, by pod, audience and lifetime: an agent that restarts asks anew. */
 struct token {
     struct token *next;
     char *key, *value;
     int64_t renew_at; /* wall time */
 };
-static struct token *tokens; /* lock */
+static struct token *tokens; /* `lock` protects it */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static const char *lookup(struct arena *a, const char *key, int64_t now) {

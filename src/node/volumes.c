@@ -117,8 +117,6 @@ static bool mount_all(struct arena *a, struct pod_worker *w, const struct json *
     return ok;
 }
 
-static bool refresh_fails_quietly(struct pod_worker *w) { return w->volumes_mounted; }
-
 bool volumes_mount(struct pod_worker *w, const struct json *pod, int64_t *wait) {
     cleanup_arena struct arena a = {0};
     int64_t now = clock_monotonic(w->node->clock);
@@ -128,9 +126,9 @@ bool volumes_mount(struct pod_worker *w, const struct json *pod, int64_t *wait) 
         *wait = w->volume_next - now;
         return w->volumes_mounted;
     }
-    if (w->volumes_mounted && w->volumes_refreshed < 0) return true; /* nothing that changes */
+    if (w->volumes_mounted && w->volumes_static) return true;
     bool ok = mount_all(&a, w, pod, &refresh);
-    if (!ok && !refresh_fails_quietly(w)) {
+    if (!ok && !w->volumes_mounted) {
         w->volume_backoff = w->volume_backoff ? MIN(2 * w->volume_backoff, BACKOFF_MAX) : BACKOFF_MIN;
         *wait = w->volume_backoff;
         w->volume_next = now + *wait;
@@ -138,7 +136,7 @@ bool volumes_mount(struct pod_worker *w, const struct json *pod, int64_t *wait) 
     }
     w->volumes_mounted = true;
     w->volume_backoff = 0;
-    w->volumes_refreshed = refresh ? now : -1;
+    w->volumes_static = !refresh;
     /* where caches tell of changes only tokens have to be looked after */
     int64_t period = w->node->config.caches_are_free ? TOKEN_CHECK : REFRESH;
     *wait = refresh ? period : 0;

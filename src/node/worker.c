@@ -242,6 +242,7 @@ static struct error *forget_pod(struct sync *s) {
     volumes_remove_dir(worker_dir(&s->arena, s->w, "%s", ""));
     logs_remove(s->node, s->pod);
     pods_forget(s->w);
+    if (!json_str(s->pod, "status.qosClass")) dispatch_add_after(s->node->dispatch, "orphans", "", SECONDS(1)); /* its cgroup */
     return NULL;
 }
 
@@ -273,6 +274,7 @@ static void admit(struct sync *s) {
     s->w->admitted = true;
     s->w->started = object_time(s->pod, "status.startTime");
     bool terminal = is_terminal(json_member(s->pod, "status"));
+    probes_adopt(s->w, s->pod, s->r);
     if (s->r->container_count || s->r->sandbox_count || s->gone || terminal || object_deleting(s->pod)) {
         if (terminal) s->w->rejected = !json_member(json_member(s->pod, "status"), "containerStatuses");
         return;
@@ -292,7 +294,7 @@ static struct error *step(struct sync *s) {
         if (!s->gone) TRY(status_write(s->w, s->pod, status_rejected(s->w, &s->arena, s->pod)));
         if (s->w->state == WORKER_SYNC) s->w->state = WORKER_TERMINATING;
     }
-    enum worker_state before = s->w->state;
+    int before = s->w->state;
     switch (before) {
     case WORKER_SYNC: TRY(run_sync(s)); break;
     case WORKER_TERMINATING: TRY(run_terminating(s)); break;
