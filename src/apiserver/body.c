@@ -1,6 +1,7 @@
 /* From the bytes of a body to an object of the wanted kind: apiserver/pkg/endpoints/handlers/create.go and the
  * serializers' errors. */
 #include "apiserver/body.h"
+#include "apiserver/crd.h"
 
 #define KIND_STRUCT "struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }"
 
@@ -86,14 +87,19 @@ static struct error *cannot_handle(const char *kind, const char *version, const 
 }
 
 /* Kind and version default to those asked for; others are refused as the scheme's conversion words it. */
-static struct error *check_kind(struct request *r, const struct body_type *t, const char **version, const char **kind) {
+static struct error *wrong_kind(struct request *r, const struct body_type *t, const char *name, const char *kind) {
+    struct field_errors e = {.arena = r->arena};
+    field_invalid_str(&e, FIELD(NULL, "kind"), kind, "must be %s", t->kind);
+    return field_errors_status(&e, t->group, kind, name);
+}
+
+static struct error *check_kind(struct request *r, const struct body_type *t, const struct json *in, const char **version, const char **kind) {
     const char *group_version = *t->group ? arena_printf(r->arena, "%s/%s", t->group, t->version) : t->version;
     if (!**kind) *kind = t->kind;
     if (!**version) *version = group_version;
     if (strcmp(*kind, t->kind) == 0 && strcmp(*version, group_version) == 0) return NULL;
     if (t->custom) {
-        if (strcmp(*kind, t->kind) != 0 || strcmp(*version, group_version) == 0)
-            return status_bad_request("the kind in the data (%s) does not match the expected kind (%s)", *kind, t->kind);
+        if (strcmp(*kind, t->kind) != 0 && strcmp(*version, group_version) == 0) return wrong_kind(r, t, json_str_or(in, "metadata.name", ""), *kind);
         return status_bad_request("the API version in the data (%s) does not match the expected API version (%s)", *version, group_version);
     }
     const char *why;
@@ -126,12 +132,13 @@ static struct error *check_fields(struct request *r, const struct body_type *t, 
 
 struct error *body_decode(struct request *r, const struct body_type *t, const struct parsed *in, const struct json **out) {
     const char *version = json_str_or(in->value, "apiVersion", ""), *kind = json_str_or(in->value, "kind", "");
-    TRY(check_kind(r, t, &version, &kind));
+    TRY(check_kind(r, t, in->value, &version, &kind));
     struct json_array problems = {.arena = r->arena};
     for (size_t i = 0; i < in->duplicates.len; i++)
         json_array_add(&problems, json_strf(r->arena, "duplicate field \"%s\"", json_str(&in->duplicates.items[i], NULL)));
     const struct json *v = in->value;
-    cleanup_error struct error *e = schema_decode(r->arena, t->type, v, &problems, &v);
+    bool custom = t->custom && t->resource;
+    cleanup_error struct error *e = custom ? crd_decode(r->arena, t->resource->crd, v, &problems, &v) : schema_decode(r->arena, t->type, v, &problems, &v);
     if (e) return e->code ? TAKE(e) : cannot_handle(kind, version, t->kind, e->message);
     TRY(check_fields(r, t, version, &problems));
     struct json_object o = {.arena = r->arena};
@@ -155,6 +162,7 @@ struct body_type body_type_of(const struct request *r) {
 #define TEMPLATE_GENERATION "deprecated.daemonset.template.generation"
 
 const struct json *object_default(struct arena *a, const struct resource *r, const struct json *o) {
+    if (r->crd) return r->crd->schema ? crd_default(a, r->crd->schema, o) : o;
     o = schema_default(a, r, o);
     const struct json *annotations = json_get(o, "metadata.annotations");
     if (r != &resource_apps_daemonsets || json_member(annotations, TEMPLATE_GENERATION)) return o;

@@ -1,6 +1,9 @@
 /* DELETE: graceful, with preconditions, finalizers and propagation (registry/generic/registry/store.go, rest/delete.go). */
 #include "apiserver/body.h"
 #include "apiserver/change.h"
+#include "apiserver/crd.h"
+
+#define DEFINITION_FINALIZER "customresourcecleanup.apiextensions.k8s.io"
 
 bool list_has(const struct json *list, const char *s) {
     JSON_EACH(v, list) {
@@ -78,15 +81,24 @@ static struct error *check_preconditions(struct change *c, const struct json *op
     return NULL;
 }
 
+static bool is_definition(const struct change *c) { return c->resource == &resource_apiextensions_customresourcedefinitions; }
+
+/* A definition waits for its objects. */
+static const struct json *with_finalizer(struct change *c) {
+    const struct json *list = json_get(c->object, "metadata.finalizers");
+    if (list_has(list, DEFINITION_FINALIZER) || json_get(c->object, "metadata.deletionTimestamp")) return c->object;
+    return with_meta(c->r->arena, c->object, "finalizers", json_append(c->r->arena, list ? list : &json_empty_array, json_string(c->r->arena, DEFINITION_FINALIZER)));
+}
+
 /* Marks the object as being deleted, with so many seconds to go. */
 static void mark_deleted(struct change *c, int64_t grace) {
     struct arena *a = c->r->arena;
     char text[TIME_STRING_MAX];
     const char *when = arena_strdup(a, time_format(text, request_now(c->r) + SECONDS(grace)));
     c->object = with_meta(a, c->object, "deletionTimestamp", json_string(a, when));
-    if (c->resource != &resource_namespaces) c->object = with_meta(a, c->object, "deletionGracePeriodSeconds", json_integer(a, grace));
+    if (c->resource != &resource_namespaces && !is_definition(c)) c->object = with_meta(a, c->object, "deletionGracePeriodSeconds", json_integer(a, grace));
     int64_t generation = json_int(c->object, "metadata.generation", 0);
-    if (generation > 0) c->object = with_meta(a, c->object, "generation", json_integer(a, generation + 1));
+    if (generation > 0 && !is_definition(c)) c->object = with_meta(a, c->object, "generation", json_integer(a, generation + 1));
 }
 
 /* A deletion under way may be hastened, never slowed down. */
@@ -169,6 +181,7 @@ static struct error *delete_once(struct change *c, const struct json *options, b
     } else grace = 0;
     set_finalizers(c, options);
     if (deleting) shorten_grace(c, grace);
+    if (is_definition(c)) c->object = with_finalizer(c);
     bool waits = json_len(json_get(c->object, "metadata.finalizers")) > 0 ||
                  (c->resource == &resource_namespaces && json_len(json_get(c->object, "spec.finalizers")) > 0);
     bool graceful = deleting ? json_int(c->object, "metadata.deletionGracePeriodSeconds", 0) > 0 : grace > 0;
@@ -231,6 +244,24 @@ static void warn_orphans(struct request *r, const struct json *options) {
     request_warn(r, "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning");
 }
 
+struct finalization {
+    struct apiserver *server;
+    char *name;
+};
+
+static void finalize(void *arg) {
+    struct finalization *f = arg;
+    crd_finalize(f->server, f->name);
+    free(f->name);
+    free(f);
+}
+
+static void finalize_later(struct request *r) {
+    struct finalization *f = xcalloc(1, sizeof(*f));
+    *f = (struct finalization){r->server, xstrdup(r->name)};
+    worker_submit(r->server->workers, finalize, f);
+}
+
 static struct doc *last_state(struct change *c) {
     struct doc *d = doc_new(c->last);
     doc_set_revision(d, c->head->revision);
@@ -247,6 +278,7 @@ struct error *serve_delete(struct request *r) {
     c.dry_run = r->options.dry_run;
     warn_orphans(r, options);
     TRY(delete_object(&c, options, &gone));
+    if (is_definition(&c) && !c.dry_run) finalize_later(r);
     if (!gone) return finish_write(&c, 200);
     if (returns_object(r->resource)) return answer_doc(r, 200, last_state(&c)), NULL;
     r->answer.no_transform = true;

@@ -34,6 +34,11 @@ static const struct json *verbs_json(struct arena *a, unsigned verbs) {
     return json_array_done(&out);
 }
 
+/* Custom resources list their verbs in an order of their own. */
+static const struct json *custom_verbs(struct arena *a) {
+    return json_make(a, "['delete','deletecollection','get','list','patch','create','update','watch']");
+}
+
 static const struct json *strings_or_null(struct arena *a, const char *const *list) {
     struct json_array out = {.arena = a};
     for (size_t i = 0; list && list[i]; i++) json_array_add(&out, json_string(a, list[i]));
@@ -44,7 +49,7 @@ static const struct json *strings_or_null(struct arena *a, const char *const *li
 
 static void add_resource(struct arena *a, struct json_array *out, const struct resource *r) {
     json_array_add(out, json_make(a, "{'name':%s,'singularName':%s,'namespaced':%b,'kind':%s,'verbs':%v,'shortNames':%v,'categories':%v,'storageVersionHash':%s}",
-                                  r->plural, r->singular, r->namespaced, r->kind, verbs_json(a, r->verbs), strings_or_null(a, r->short_names),
+                                  r->plural, r->singular, r->namespaced, r->kind, r->crd ? custom_verbs(a) : verbs_json(a, r->verbs), strings_or_null(a, r->short_names),
                                   strings_or_null(a, r->categories), r->storage_version_hash && *r->storage_version_hash ? r->storage_version_hash : NULL));
     for (size_t i = 0; i < r->subresource_count; i++) {
         const struct subresource *s = &r->subresources[i];
@@ -157,7 +162,7 @@ static const struct json *aggregated_subresources(struct arena *a, const struct 
 static const struct json *aggregated_resource(struct arena *a, const struct resource *r) {
     return json_make(a, "{'resource':%s,'responseKind':{'group':%s,'version':%s,'kind':%s},'scope':%s,'singularResource':%s,'verbs':%v,'shortNames':%v,'categories':%v,'subresources':%v}",
                      r->plural, r->crd ? r->group : "", r->crd ? r->version : "", r->kind, r->namespaced ? "Namespaced" : "Cluster", r->singular,
-                     verbs_json(a, r->verbs), strings_or_null(a, r->short_names), strings_or_null(a, r->categories), aggregated_subresources(a, r));
+                     r->crd ? custom_verbs(a) : verbs_json(a, r->verbs), strings_or_null(a, r->short_names), strings_or_null(a, r->categories), aggregated_subresources(a, r));
 }
 
 static const struct json *aggregated_group(struct request *r, const struct resource_list *served, const char *group, const struct json *versions) {

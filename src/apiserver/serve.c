@@ -2,6 +2,7 @@
 #include "apiserver/change.h"
 #include "apiserver/parts.h"
 #include "apiserver/connect.h"
+#include "apiserver/paths.h"
 
 struct error *unknown_path(void) {
     struct error *e = error_api(404, "NotFound", "the server could not find the requested resource");
@@ -74,7 +75,8 @@ struct error *serve_resource(struct request *r) {
     r->resource = registry_resource(s, r->group, r->version, r->plural);
     if (r->resource == NULL) return unknown_resource(r);
     r->sub = *r->subresource ? resource_subresource(r->resource, r->subresource) : NULL;
-    if (!path_exists(r)) return unknown_path();
+    if (r->resource->crd && *r->subresource && r->sub == NULL && r->part_count == 3) return not_found(r, r->name);
+    if (!path_exists(r)) return r->resource->crd ? page_not_found(r) : unknown_path();
     size_t which = 0;
     bool handled = false;
     if (r->sub && is_connect(r->sub)) return serve_connect(r);

@@ -82,7 +82,7 @@ static const struct json *without_rest(struct arena *a, const struct json *o) {
 /* A change of what the user wants counts; a deletion counts too (rest.BeforeDelete). */
 const struct json *bump_generation(struct change *c, const struct json *o, const struct json *old) {
     struct arena *a = c->r->arena;
-    if (strcmp(c->sub, "status") == 0) return o;
+    if (strcmp(c->sub, "status") == 0 || strcmp(c->sub, "binding") == 0) return o; /* a binding is no wish of the user's */
     bool all = strategy_flags(c->resource) & GENERATION_ALL;
     bool same = all ? json_semantic_equal(without_rest(a, o), without_rest(a, old))
                     : json_semantic_equal(json_member(o, "spec"), json_member(old, "spec"));

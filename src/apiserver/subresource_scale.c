@@ -39,10 +39,18 @@ static const struct json *scale_of(struct arena *a, const struct resource *r, co
                      json_int(json_get(o, p.status), NULL, 0), *selector ? selector : NULL);
 }
 
+/* A custom object without the field cannot be scaled. */
+static struct error *check_replicas(struct request *r, const struct json *o) {
+    struct scale_paths p = paths_of(r->resource);
+    if (!r->resource->crd || json_get(o, p.spec)) return NULL;
+    return status_internal("the spec replicas field \".%s\" does not exist", p.spec);
+}
+
 struct error *serve_scale_get(struct request *r) {
     TRY(negotiate_accept(r, false, false));
     cleanup_doc struct doc *d = registry_get(r->server, r->resource, r->ns, r->name);
     if (d == NULL) return not_found(r, r->name);
+    TRY(check_replicas(r, d->root));
     r->answer.no_transform = true;
     answer_json(r, 200, json_copy(r->arena, scale_of(r->arena, r->resource, d->root)));
     return NULL;

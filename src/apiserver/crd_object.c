@@ -1,0 +1,112 @@
+/* Custom objects on their way in: unknown fields go, defaults come (apiextensions-apiserver pkg/apiserver/schema). */
+#include "apiserver/crd.h"
+
+struct walk {
+    struct arena *arena;
+    struct json_array *unknown; /* may be NULL */
+};
+
+static const char *join(struct walk *w, const char *path, const char *name) { return *path ? arena_printf(w->arena, "%s.%s", path, name) : arena_printf(w->arena, "%s", name); }
+
+static void note(struct walk *w, const char *path) {
+    if (w->unknown) json_array_add(w->unknown, json_strf(w->arena, "unknown field \"%s\"", path));
+}
+
+static const struct json *prune(struct walk *w, const char *path, const struct json *schema, const struct json *v, bool root);
+
+/* metadata of the object itself and of embedded resources is ObjectMeta, whatever the schema says. */
+static const struct json *prune_meta(struct walk *w, const char *path, const struct json *meta) {
+    struct json_array unknown = {.arena = w->arena};
+    const struct json *out = meta;
+    cleanup_error struct error *e = schema_decode(w->arena, type_find("meta/v1/ObjectMeta"), meta, &unknown, &out);
+    if (e) return meta;
+    for (size_t i = 0; i < unknown.len; i++) {
+        const char *text = json_str_or(&unknown.items[i], NULL, "");
+        const char *name = str_starts(text, "unknown field \"") ? text + 15 : text;
+        note(w, join(w, path, arena_strndup(w->arena, name, strcspn(name, "\""))));
+    }
+    return out;
+}
+
+static const struct json *prune_object(struct walk *w, const char *path, const struct json *s, const struct json *v, bool whole) {
+    const struct json *properties = json_member(s, "properties"), *additional = json_member(s, "additionalProperties");
+    bool keep = json_bool(s, "x-kubernetes-preserve-unknown-fields", false);
+    struct json_object out = {.arena = w->arena};
+    JSON_EACH_MEMBER(m, v) {
+        const struct json *p = json_member(properties, m->key);
+        const char *at = join(w, path, m->key);
+        if (whole && strcmp(m->key, "metadata") == 0 && json_is(&m->value, JSON_OBJECT)) json_object_add(&out, m->key, prune_meta(w, at, &m->value));
+        else if (whole && (strcmp(m->key, "kind") == 0 || strcmp(m->key, "apiVersion") == 0 || strcmp(m->key, "metadata") == 0)) json_object_add(&out, m->key, &m->value);
+        else if (p) json_object_add(&out, m->key, prune(w, at, p, &m->value, false));
+        else if (json_is(additional, JSON_OBJECT)) json_object_add(&out, m->key, prune(w, at, additional, &m->value, false));
+        else if (keep || json_is(additional, JSON_BOOL)) json_object_add(&out, m->key, &m->value);
+        else note(w, at);
+    }
+    return json_object_done(&out);
+}
+
+static const struct json *prune(struct walk *w, const char *path, const struct json *s, const struct json *v, bool root) {
+    if (v->type == JSON_OBJECT) return prune_object(w, path, s, v, root || json_bool(s, "x-kubernetes-embedded-resource", false));
+    const struct json *items = json_member(s, "items");
+    if (v->type != JSON_ARRAY || items == NULL) return v;
+    struct json_array out = {.arena = w->arena};
+    size_t i = 0;
+    JSON_EACH(item, v) {
+        json_array_add(&out, prune(w, arena_printf(w->arena, "%s[%zu]", path, i), items, item, false));
+        i++;
+    }
+    return json_array_done(&out);
+}
+
+/* Defaults where a member is absent, or null and not nullable. */
+const struct json *crd_default(struct arena *a, const struct json *s, const struct json *v) {
+    if (v == NULL || s == NULL) return v;
+    if (v->type == JSON_ARRAY) {
+        const struct json *items = json_member(s, "items");
+        for (size_t i = 0; items && i < v->len; i++) {
+            const struct json *item = crd_default(a, items, &v->items[i]);
+            if (item != &v->items[i]) v = json_with_item(a, v, i, item);
+        }
+        return v;
+    }
+    if (v->type != JSON_OBJECT) return v;
+    JSON_EACH_MEMBER(p, json_member(s, "properties")) {
+        const struct json *d = json_member(&p->value, "default"), *had = json_member(v, p->key);
+        bool replace = had == NULL || (had->type == JSON_NULL && !json_bool(&p->value, "nullable", false));
+        if (d && replace) v = json_with_member(a, v, p->key, d), had = d;
+        const struct json *inner = crd_default(a, &p->value, had);
+        if (inner != had) v = json_with_member(a, v, p->key, inner);
+    }
+    const struct json *additional = json_member(s, "additionalProperties");
+    if (!json_is(additional, JSON_OBJECT)) return v;
+    const struct json *all = v;
+    JSON_EACH_MEMBER(m, all) {
+        const struct json *inner = crd_default(a, additional, &m->value);
+        if (inner != &m->value) v = json_with_member(a, v, m->key, inner);
+    }
+    return v;
+}
+
+static int by_text(const void *x, const void *y) { return strcmp(((const struct json *)x)->s, ((const struct json *)y)->s); }
+
+struct error *crd_decode(struct arena *a, const struct crd *crd, const struct json *in, struct json_array *unknown, const struct json **out) {
+    struct json_array found = {.arena = a};
+    struct walk w = {a, unknown ? &found : NULL};
+    const struct json *meta = json_member(in, "metadata"), *checked;
+    if (meta && meta->type != JSON_NULL) TRY(schema_decode(a, type_find("meta/v1/ObjectMeta"), meta, NULL, &checked));
+    if (meta && meta->type == JSON_NULL) in = json_with_member(a, in, "metadata", &json_empty_object);
+    *out = crd->schema && !crd->preserve ? prune(&w, "", crd->schema, in, true)
+                                         : meta && meta->type == JSON_OBJECT ? json_with_member(a, in, "metadata", prune_meta(&w, "metadata", meta)) : in;
+    if (found.len > 1) qsort(found.items, found.len, sizeof(*found.items), by_text);
+    for (size_t i = 0; i < found.len; i++) json_array_add(unknown, &found.items[i]);
+    return NULL;
+}
+
+void crd_validate_object(struct change *c, struct field_errors *e) {
+    const struct crd *crd = c->resource->crd;
+    if (crd->schema == NULL) return;
+    size_t before = e->len;
+    const struct json *o = c->object;
+    crd_validate_value(e, NULL, crd->schema, o);
+    if (e->len == before) crd_check_rules(e, crd, o, c->old);
+}

@@ -1,0 +1,72 @@
+/* A structural schema as a struct type: what field management, selectors and OpenAPI see. */
+#include "apiserver/crd.h"
+
+static int by_name(const void *x, const void *y) { return strcmp(((const struct field *)x)->name, ((const struct field *)y)->name); }
+
+static const char *const *strings(struct arena *a, const struct json *list) {
+    const char **out = arena_calloc(a, json_len(list) + 1, sizeof(*out));
+    size_t n = 0;
+    JSON_EACH(v, list) out[n++] = arena_strdup(a, json_str_or(v, NULL, ""));
+    return out;
+}
+
+static void object_type(struct arena *a, const struct json *s, bool root, struct type *t) {
+    const struct json *properties = json_member(s, "properties"), *additional = json_member(s, "additionalProperties");
+    t->atomic = json_str_is(s, "x-kubernetes-map-type", "atomic");
+    if (properties == NULL && !root && json_is(additional, JSON_OBJECT)) {
+        t->kind = TYPE_MAP;
+        t->element = crd_type(a, additional, false);
+        return;
+    }
+    if (properties == NULL && !root && t->preserve_unknown) {
+        t->kind = TYPE_ANY;
+        return;
+    }
+    bool whole = root || t->embedded_resource;
+    struct field *fields = arena_calloc(a, json_len(properties) + 3, sizeof(*fields));
+    size_t n = 0;
+    JSON_EACH_MEMBER(m, properties) {
+        if (whole && (strcmp(m->key, "metadata") == 0 || strcmp(m->key, "kind") == 0 || strcmp(m->key, "apiVersion") == 0)) continue;
+        fields[n] = (struct field){.name = arena_strdup(a, m->key), .type = crd_type(a, &m->value, false), .omitempty = true};
+        const struct json *d = json_member(&m->value, "default");
+        if (d) fields[n].default_json = json_text(a, d);
+        n++;
+    }
+    static const struct type text = {.kind = TYPE_STRING};
+    if (whole) {
+        fields[n++] = (struct field){.name = "metadata", .type = type_find("meta/v1/ObjectMeta")};
+        fields[n++] = (struct field){.name = "kind", .type = &text};
+        fields[n++] = (struct field){.name = "apiVersion", .type = &text};
+    }
+    qsort(fields, n, sizeof(*fields), by_name);
+    t->kind = TYPE_STRUCT;
+    t->fields = fields;
+    t->field_count = (uint16_t)n;
+}
+
+static void list_type(struct arena *a, const struct json *s, struct type *t) {
+    const char *kind = json_str_or(s, "x-kubernetes-list-type", "");
+    t->kind = TYPE_LIST;
+    t->element = crd_type(a, json_member(s, "items"), false);
+    t->list_type_given = *kind != '\0';
+    t->list_type = strcmp(kind, "map") == 0 ? LIST_MAP : strcmp(kind, "set") == 0 ? LIST_SET : LIST_ATOMIC;
+    if (t->list_type == LIST_MAP) t->map_keys = strings(a, json_member(s, "x-kubernetes-list-map-keys"));
+}
+
+const struct type *crd_type(struct arena *a, const struct json *s, bool root) {
+    static const struct { const char *name; enum type_kind kind; } scalars[] = {
+        {"string", TYPE_STRING}, {"integer", TYPE_INT64}, {"number", TYPE_DOUBLE}, {"boolean", TYPE_BOOL}};
+    struct type *t = ARENA_NEW(a, struct type);
+    const char *name = json_str_or(s, "type", "");
+    t->preserve_unknown = json_bool(s, "x-kubernetes-preserve-unknown-fields", false);
+    t->embedded_resource = json_bool(s, "x-kubernetes-embedded-resource", false);
+    t->nullable = json_bool(s, "nullable", false);
+    t->kind = TYPE_ANY;
+    if (root || strcmp(name, "object") == 0) object_type(a, s, root, t);
+    else if (strcmp(name, "array") == 0) list_type(a, s, t);
+    else if (json_bool(s, "x-kubernetes-int-or-string", false)) t->kind = TYPE_INT_OR_STRING;
+    for (size_t i = 0; i < ARRAY_LEN(scalars); i++) {
+        if (strcmp(name, scalars[i].name) == 0) t->kind = scalars[i].kind;
+    }
+    return t;
+}
