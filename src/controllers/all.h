@@ -7,6 +7,7 @@ extern const struct controller certificatesigningrequest_approving_controller; /
 extern const struct controller certificatesigningrequest_cleaner_controller; /* certificates_clean.c */
 extern const struct controller certificatesigningrequest_signing_controller; /* certificates_sign.c */
 extern const struct controller clusterrole_aggregation_controller; /* clusterrole_aggregation.c */
+extern const struct controller cronjob_controller;                 /* cronjob.c */
 extern const struct controller csr_approving_controller;           /* csr_approving.c */
 extern const struct controller csr_cleaner_controller;             /* csr_cleaner.c */
 extern const struct controller csr_serving_approver_controller;    /* csr_serving_approver.c */
@@ -19,6 +20,7 @@ extern const struct controller endpointslice_controller;             /* endpoint
 extern const struct controller endpointslice_mirroring_controller;   /* endpointslice_mirroring.c */
 extern const struct controller ephemeral_volume_controller;          /* ephemeral_volume.c */
 extern const struct controller garbage_collector_controller;         /* garbage_collector.c */
+extern const struct controller horizontal_pod_autoscaler_controller; /* horizontal_pod_autoscaler.c */
 extern const struct controller job_controller;                     /* job.c */
 extern const struct controller kubelet_serving_approver_controller;  /* certificates_approve.c */
 extern const struct controller local_provisioner_controller;         /* local_provisioner.c */
