@@ -1,4 +1,5 @@
 #include "node/pods.h"
+#include "node/register.h"
 #include "base/log.h"
 #include "node/cgroups.h"
 #include "node/container.h"
