@@ -56,7 +56,7 @@ bool endpoint_wants_pod(const struct json *pod, bool include_terminating) {
 }
 
 bool endpoint_has_hostname(const struct doc *service, const struct doc *pod) {
-    return json_len(json_get(pod->root, "spec.hostname")) > 0 && json_str_is(pod->root, "spec.subdomain", doc_name(service));
+    return *json_str_or(pod->root, "spec.hostname", "") && json_str_is(pod->root, "spec.subdomain", doc_name(service));
 }
 
 bool endpoint_service_headless(const struct json *service) {

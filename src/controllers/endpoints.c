@@ -84,7 +84,7 @@ static void add_service_port(struct subsets *s, const struct json *port) {
         for (size_t j = i; j < s->count; j++) {
             if (endpoint_port(port, s->addresses[j].pod->root) == number) member[j] = done[j] = 1;
         }
-        add_port(s, member, json_make(s->arena, "{'name':%v,'port':%ld,'protocol':%s,'appProtocol':%s}", json_len(json_member(port, "name")) ? json_member(port, "name") : NULL,
+        add_port(s, member, json_make(s->arena, "{'name':%v,'port':%ld,'protocol':%s,'appProtocol':%s}", *json_str_or(port, "name", "") ? json_member(port, "name") : NULL,
                                       number, json_str_or(port, "protocol", "TCP"), json_str(port, "appProtocol")));
     }
 }

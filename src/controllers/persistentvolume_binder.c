@@ -258,7 +258,7 @@ static struct error *sync_volume(const struct binder *b, const char *name) {
     cleanup_doc struct doc *volume = cache_get(b->r->cache, &resource_persistentvolumes, NULL, name);
     const struct json *ref = volume ? json_get(volume->root, "spec.claimRef") : NULL;
     if (!volume) return NULL;
-    if (!ref || !json_len(json_member(ref, "uid"))) return set_volume_phase(b, &volume, "Available", NULL);
+    if (!ref || !*json_str_or(ref, "uid", "")) return set_volume_phase(b, &volume, "Available", NULL);
     cleanup_doc struct doc *claim = cache_get(b->r->cache, &resource_persistentvolumeclaims, json_str(ref, "namespace"), json_str_or(ref, "name", ""));
     if (claim && !json_str_is(ref, "uid", doc_uid(claim))) doc_unref(TAKE(claim));
     if (!claim) return reclaim(b, &volume);

@@ -36,7 +36,7 @@ static const char *claim_of(struct arena *a, const struct doc *pod, const struct
 
 /* A pod uses a claim once it has a node: node agents refuse claims that are being deleted. */
 static bool uses(struct arena *a, const struct doc *pod, const struct doc *claim) {
-    if (!json_len(json_get(pod->root, "spec.nodeName"))) return false;
+    if (!*json_str_or(pod->root, "spec.nodeName", "")) return false;
     JSON_EACH(v, json_get(pod->root, "spec.volumes")) {
         if (!str_eq(claim_of(a, pod, v), doc_name(claim))) continue;
         if (!json_member(v, "ephemeral") || (controlled_by(claim->root, doc_uid(pod)) && !pod_is_terminal(pod->root))) return true;
