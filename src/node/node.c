@@ -85,6 +85,7 @@ static struct error *start(struct node *n) {
     TRY(start_runtime(n));
     cache_add(n->cache, &resource_pods, arena_printf(&n->arena, "spec.nodeName=%s", n->config.name));
     cache_add(n->cache, &resource_services, NULL);
+    cache_add(n->cache, &resource_nodes, arena_printf(&n->arena, "metadata.name=%s", n->config.name));
     dispatch_add(n->dispatch, "status", "");
     dispatch_add_after(n->dispatch, "logs", "", SECONDS(60));
     dispatch_add_after(n->dispatch, "eviction", "", SECONDS(10));
@@ -122,6 +123,7 @@ void node_stop(struct node *n) {
     dispatch_stop(n->dispatch);
     if (n->runtime_events) runtime_events_stop(n->runtime_events);
     if (n->cri) cri_close(n->cri); /* ends calls that wait */
+    runtime_events_free(n->runtime_events);
     dispatch_free(n->dispatch);
     http_client_close(n->http);
     containerd_stop(n->containerd);

@@ -175,7 +175,6 @@ static void cancel_timer(void *arg) {
     pthread_mutex_unlock(&e->lock);
 }
 
-/* Called before cri_close, so that nothing comes from the CRI stream while this goes on; freed with the channel gone. */
 void runtime_events_stop(struct runtime_events *e) {
     pthread_mutex_lock(&e->lock);
     e->stopped = true;
@@ -187,4 +186,10 @@ void runtime_events_stop(struct runtime_events *e) {
     loop_post(grpc_loop(e->channel), cancel_timer, e);
     grpc_close(e->channel);
     e->channel = NULL;
+}
+
+void runtime_events_free(struct runtime_events *e) {
+    if (!e) return;
+    pthread_mutex_destroy(&e->lock);
+    free(e);
 }

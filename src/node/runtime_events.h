@@ -8,4 +8,5 @@ struct runtime_events *runtime_events_start(struct node *n);
 /* Was the end of a container (or sandbox) told that this picture still shows alive? Then the runtime is about to notice. */
 struct pod_runtime;
 bool runtime_events_ahead(struct node *n, const struct pod_runtime *r);
-void runtime_events_stop(struct runtime_events *e);
+void runtime_events_stop(struct runtime_events *e); /* before cri_close */
+void runtime_events_free(struct runtime_events *e); /* after it; NULL is allowed */
