@@ -42,6 +42,7 @@ static struct error *serve(struct request *r) {
     TRY(authz_request(r));
     if (*r->subresource && r->sub == NULL) return unknown_path();
     TRY(serve_subresource(r, &handled));
+    if (!handled && r->resource->table == NULL && strcmp(r->verb, "create") != 0) return unknown_path(); /* kept by nobody here */
     for (size_t i = 0; !handled && i < ARRAY_LEN(verbs); i++) {
         if (strcmp(verbs[i].verb, r->verb) == 0) return verbs[i].serve(r);
     }

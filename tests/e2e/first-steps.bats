@@ -10,7 +10,7 @@ teardown_file() { cluster_stop; }
     has "Ready" k get nodes -o wide
     has "containerd://" k get nodes -o wide
     has "deployments" k api-resources
-    has "CRD" k explain customresourcedefinition
+    has "CustomResourceDefinition" k explain customresourcedefinition
     has "replicas" k explain deployment.spec
     has "yes" k auth can-i create pods
     has "no" k auth can-i create pods --as nobody
@@ -76,7 +76,7 @@ K
 
 @test "a killed container is restarted, a deleted pod replaced" {
     local pod; pod=$(k get pods -l app=web -o 'jsonpath={.items[0].metadata.name}')
-    k exec "$pod" -- kill -9 1 || k exec "$pod" -- kill 1
+    k exec "$pod" -- kill 1
     eventually 30 has "1" k get pod "$pod" -o 'jsonpath={.status.containerStatuses[0].restartCount}'
     k delete pod "$pod" --wait=false
     eventually 60 has "3/3" k get deployment web
