@@ -61,7 +61,7 @@ void kube_finalizers(struct field_errors *e, const struct json *object);
 #define STATUS FIELD(NULL, "status")
 void field_checks(struct field_errors *e, const struct field_path *p, const char *value, struct name_errors errors, const char *prefix);
 
-name_check name_certificate_signing_request, name_rbac;
+name_check name_ip_address;
 rule_fn node_selector, node_selector_term, node_selector_requirement, topology_selector_term, claim_spec, claim_template_meta, load_balancer_status_ingress;
 void endpoint_ip(struct field_errors *e, const struct field_path *p, const char *ip);
 void csi_driver_name(struct field_errors *e, const struct field_path *p, const char *name);
@@ -99,6 +99,10 @@ void pod_template(RULE, const struct json *old);
 void pod_template_annotations(RULE, const struct field_path *spec);
 void affinity(RULE);
 void spread_constraints(RULE);
+void job_spec(RULE, const struct json *old);
+bool selector_valid(struct arena *a, const struct json *selector);
+bool selector_matches(struct arena *a, const struct json *selector, const struct json *labels);
+rule_fn positive_int_or_percent, at_most_100_percent;
 void tolerations(RULE);
 void taints(RULE);
 void object_field_selector(RULE, const char *allowed);
