@@ -2,12 +2,9 @@
 #include "node/pause_image.h"
 #include "base/buf.h"
 #include "base/str.h"
-#include <errno.h>
-#include <fcntl.h>
-#include <spawn.h>
+#include "node/preload.h"
 #include <stdio.h>
 #include <sys/utsname.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 extern const unsigned char pause_program[];
@@ -90,18 +87,9 @@ struct error *pause_image_write(const char *path) {
 }
 
 struct error *pause_image_import(const char *socket, const char *scratch_dir) {
-    extern char **environ;
     cleanup_free char *path = xprintf("%s/pause-image.tar", scratch_dir);
     TRY(pause_image_write(path));
-    const char *argv[] = {"ctr", "--address", socket, "--namespace", "k8s.io", "images", "import", path, NULL};
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
-    pid_t pid;
-    int status = 0, failed = posix_spawnp(&pid, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    if (failed == 0 && waitpid(pid, &status, 0) < 0) failed = errno;
+    struct error *e = image_archive_import(socket, path);
     unlink(path);
-    if (failed != 0) return error_sys(failed, "cannot run ctr, which comes with containerd");
-    return status == 0 ? NULL : error_new("ctr could not import the sandbox image (status %d)", WEXITSTATUS(status));
+    return e;
 }

@@ -14,7 +14,7 @@
 
 extern char **environ;
 
-static struct error *import(const char *socket, const char *path) {
+struct error *image_archive_import(const char *socket, const char *path) {
     const char *const argv[] = {"ctr", "--address", socket, "--namespace", "k8s.io", "images", "import", path, NULL};
     pid_t pid;
     int status;
@@ -37,7 +37,7 @@ static struct error *import_changed(struct node *n, const char *dir, const char 
     struct stat archive, seen;
     if (stat(path, &archive) != 0 || !S_ISREG(archive.st_mode)) return NULL;
     if (stat(mark, &seen) == 0 && seen.st_mtime >= archive.st_mtime) return NULL;
-    TRY(import(n->config.runtime_endpoint, path));
+    TRY(image_archive_import(n->config.runtime_endpoint, path));
     log_info("imported images of %s", path);
     TRY(dir_make(arena_printf(&a, "%s/.imported", dir), 0700));
     return file_write_atomic(mark, "", 0, 0600);

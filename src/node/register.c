@@ -224,7 +224,8 @@ struct work_result node_status_run(void *arg, const char *rest) {
     LOCK(n);
     bool ready = !n->runtime_problem;
     UNLOCK(n);
-    return work_again(ready ? STATUS_PERIOD : STATUS_WAIT);
+    bool starting = node_now(n) - n->started < SECONDS(15); /* the runtime is about to come up */
+    return work_again(ready ? STATUS_PERIOD : starting ? MSECONDS(200) : STATUS_WAIT);
 }
 
 /* ---- lease ---- */

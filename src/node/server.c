@@ -64,6 +64,7 @@ static void post(struct kubelet_request *r, void (*fn)(void *arg), const struct 
 static void finish(struct kubelet_request *r) {
     r->x->user = NULL;
     r->x->on_close = NULL;
+    arena_free(&r->memory);
     free(r);
 }
 
@@ -225,7 +226,7 @@ static void handle(struct http_exchange *x, void *arg) {
         return;
     }
     struct kubelet_request *r = xcalloc(1, sizeof(*r));
-    r->server = s, r->node = s->node, r->x = x, r->arena = &x->arena;
+    r->server = s, r->node = s->node, r->x = x, r->arena = &r->memory;
     x->user = r;
     x->on_close = on_close;
     worker_submit(s->pool, run, r);

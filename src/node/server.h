@@ -11,7 +11,8 @@ struct kubelet_request {
     struct kubelet_server *server;
     struct node *node;
     struct http_exchange *x;
-    struct arena *arena;       /* the exchange's: the worker's own while it runs */
+    struct arena *arena;       /* the request's own, of the worker's thread */
+    struct arena memory;
     char **path;               /* decoded segments behind the route's prefix */
     size_t path_len;
     _Atomic bool closed;       /* the client is gone */
