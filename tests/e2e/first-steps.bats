@@ -63,8 +63,8 @@ K
     k expose deployment web --port 80 --target-port http
     k run client --image coracle.test/busybox:1 --restart Never -- sleep 3600
     k wait --for condition=Ready pod/client --timeout 30s
-    eventually 20 has "greeting=s3cret config=color=blue" k exec client -- wget -qO- -T 2 http://web
-    has "greeting=s3cret" k exec client -- wget -qO- -T 2 http://web.t.svc.cluster.local
+    eventually 20 has "greeting=s3cret config=color=blue" k exec client -- fetch web
+    has "greeting=s3cret" k exec client -- fetch web.t.svc.cluster.local
     has "web.t.svc.cluster.local" k exec client -- nslookup web.t.svc.cluster.local
 }
 

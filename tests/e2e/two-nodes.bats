@@ -32,8 +32,10 @@ K
         for ip in $(k get pods -l app=web -o 'jsonpath={.items[*].status.podIP}'); do
             has "host=web-" k exec "$pod" -- busybox wget -qO- -T 3 "http://$ip:8080/"
         done
-        eventually 20 has "host=web-" k exec "$pod" -- busybox wget -qO- -T 3 http://web.default.svc.cluster.local/
     done
+    k run client --image coracle.test/busybox:1 --overrides '{"spec":{"nodeName":"node-2","terminationGracePeriodSeconds":0}}' -- sleep 3600
+    k wait --for condition=Ready pod/client --timeout 30s
+    for ip in 1 2 3 4; do eventually 20 has "host=web-" k exec client -- fetch web; done
 }
 
 @test "a node port answers on both nodes" {
