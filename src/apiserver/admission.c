@@ -19,9 +19,9 @@ static const struct admission_plugin plugins[] = {
     {"CertificateSubjectRestriction", NULL, certificate_subject},
     {"DefaultIngressClass", default_ingress_class, NULL},
     {"PodTopologyLabels", topology_labels, NULL},
-//    {"MutatingAdmissionWebhook", mutating_webhooks, NULL},
+    {"MutatingAdmissionWebhook", mutating_webhooks, NULL},
 //    {"ValidatingAdmissionPolicy", NULL, validating_policies},
-//    {"ValidatingAdmissionWebhook", NULL, validating_webhooks},
+    {"ValidatingAdmissionWebhook", NULL, validating_webhooks},
 //    {"ResourceQuota", NULL, resource_quota},
 };
 
@@ -44,6 +44,13 @@ struct error *admission_forbidden(const struct change *c, const char *fmt, ...) 
 static bool enabled(struct apiserver *s, const struct admission_plugin *p) {
     if (s->config.disabled_admission && str_in(p->name, s->config.disabled_admission)) return false;
     return !p->off || (s->config.enabled_admission && str_in(p->name, s->config.enabled_admission));
+}
+
+struct error *admit_mutate_builtin(struct change *c) {
+    for (size_t i = 0; i < ARRAY_LEN(plugins); i++) {
+        if (plugins[i].mutate && plugins[i].mutate != mutating_webhooks && enabled(c->r->server, &plugins[i])) TRY(plugins[i].mutate(c));
+    }
+    return NULL;
 }
 
 struct error *admit_mutate(struct change *c) {

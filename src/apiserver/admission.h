@@ -8,6 +8,7 @@ struct admission_plugin {
     struct error *(*validate)(struct change *c); /* may be NULL */
     bool off;                                    /* not enabled by default */
 };
+struct error *admit_mutate_builtin(struct change *c); /* again, without the webhooks */
 typedef struct error *admit_fn(struct change *c);
 
 /* 403 with the plug-in's reason, for the object of the change. */

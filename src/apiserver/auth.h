@@ -8,6 +8,7 @@
  * *why says what is wrong with one that was recognised. `matched` (may be NULL) gets the audiences in common. */
 bool authn_token(struct apiserver *s, struct arena *a, const char *token, const char *const *audiences, struct user *out,
                  const char *const **matched, const char **why);
+const struct json *user_json(struct arena *a, const struct user *u); /* as a UserInfo */
 struct user user_with_groups(struct arena *a, const char *name, const char *const *groups, const char *more);
 const char *const *strings_add(struct arena *a, const char *const *list, const char *s);
 

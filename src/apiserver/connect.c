@@ -1,6 +1,7 @@
 /* pods/log, exec, attach and portforward: what the node agent's kubelet API answers, streamed (pkg/registry/core/pod/rest). */
 #include "apiserver/connect.h"
 #include "apiserver/auth.h"
+#include "apiserver/remote.h"
 #include "apiserver/webhooks.h"
 
 #define MAX_LOOPS 64
@@ -182,6 +183,10 @@ struct error *connect_node(struct request *r, const char *name, struct net_targe
 
 /* ---- logs ---- */
 
+static const char *reason_of(int status) {
+    return status == 404 ? "NotFound" : status == 401 ? "Unauthorized" : status == 403 ? "Forbidden" : status == 503 ? "ServiceUnavailable" : "InternalError";
+}
+
 /* GenericHttpResponseChecker: what a kubelet that refuses says becomes a Status. */
 static void log_refused(struct http_exchange *x, int status, const char *body, size_t n, void *arg) {
     struct request *r = arg;
@@ -189,10 +194,7 @@ static void log_refused(struct http_exchange *x, int status, const char *body, s
     cleanup_error struct error *e = NULL;
     if (status == 400) e = status_bad_request("%s", text);
     else if (status == 500) e = status_internal("%s", text);
-    else if (status == 403) e = error_api(403, "Forbidden", "%s ( pods/log %s)", text, r->name);
-    else if (status == 404) e = error_api(404, "NotFound", "the server could not find the requested resource ( pods/log %s)", r->name);
-    else if (status == 401) e = error_api(401, "Unauthorized", "the server has asked for the client to provide credentials ( pods/log %s)", r->name);
-    else e = error_api(status, "InternalError", "an error on the server (%s) has prevented the request from succeeding ( pods/log %s)", status_quote(r->arena, text), r->name);
+    else e = error_api(status, reason_of(status), "%s ( pods/log %s)", remote_refusal(r->arena, status, text), r->name);
     if (status != 400 && status != 500) e->has_details = true, e->name = xstrdup(r->name), e->kind = xstrdup("pods/log");
     respond_error(r, e);
 }
@@ -298,12 +300,13 @@ static const struct { const char *name; struct error *(*serve)(struct request *r
     {"proxy", serve_proxy, true},
 };
 
-bool is_connect(const struct subresource *sub) {
+bool connect_name(const char *subresource) {
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-        if (strcmp(table[i].name, sub->name) == 0) return true;
+        if (strcmp(table[i].name, subresource) == 0) return true;
     }
     return false;
 }
+bool is_connect(const struct subresource *sub) { return connect_name(sub->name); }
 
 static struct error *check_method(const struct request *r, bool any) {
     static const char *const methods[] = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", NULL};

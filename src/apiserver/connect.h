@@ -4,6 +4,7 @@
 #include "net/http_proxy.h"
 
 bool is_connect(const struct subresource *sub); /* log, exec, attach, portforward, proxy */
+bool connect_name(const char *subresource);
 struct error *serve_connect(struct request *r);
 /* *taken: the group and version belong to an aggregated server, which answers. */
 struct error *proxy_aggregated(struct request *r, bool *taken);

@@ -58,6 +58,7 @@ struct apiserver {
     struct apiservices *apiservices;
     struct webhooks *webhooks;
     struct connector *connector;
+    struct tls_cache *tls_cache;
     struct policies *policies;
     struct allocator *allocator;
     struct flow *flow;

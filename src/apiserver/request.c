@@ -1,5 +1,6 @@
 /* The life of a request: stages one after another, then, when everything it wrote is durable, the answer. */
 #include "apiserver/change.h"
+#include "apiserver/connect.h"
 #include "apiserver/parts.h"
 
 typedef struct error *stage_fn(struct request *r);
@@ -57,6 +58,7 @@ static bool may_block(struct request *r) {
     if (r->error) return false;
     const char *auth = http_header(r->x, "authorization");
     if (s->token_hook_count > 0 && auth && *auth) return true;
+    if (r->is_resource && *r->subresource && connect_name(r->subresource)) return webhooks_any(s);
     return r->is_resource && strcmp(r->verb, "get") != 0 && strcmp(r->verb, "list") != 0 && strcmp(r->verb, "watch") != 0 && webhooks_any(s);
 }
 

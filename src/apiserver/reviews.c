@@ -140,7 +140,7 @@ struct error *serve_rules_review(struct request *r) {
 
 /* ---- identity ---- */
 
-static const struct json *user_json(struct arena *a, const struct user *u) {
+const struct json *user_json(struct arena *a, const struct user *u) {
     struct json_array groups = {.arena = a};
     struct json_object extra = {.arena = a};
     for (size_t i = 0; u->groups && u->groups[i]; i++) json_array_add(&groups, json_string(a, u->groups[i]));

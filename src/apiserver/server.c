@@ -4,6 +4,7 @@
 #include "apiserver/change.h"
 #include "apiserver/connect.h"
 #include "apiserver/parts.h"
+#include "apiserver/remote.h"
 #include "apiserver/watch.h"
 
 #define LOG_COMPONENT "apiserver"
@@ -41,6 +42,7 @@ static void copy_config(struct apiserver *s, const struct apiserver_config *c) {
 
 static struct error *start(struct apiserver *s) {
     s->connector = connector_new();
+    s->tls_cache = tls_cache_new();
     s->rbac = rbac_new(s);
     s->crds = crds_new(s);
     s->apiservices = apiservices_new(s);
@@ -80,6 +82,7 @@ void apiserver_free(struct apiserver *s) {
     worker_pool_close(s->workers);
     if (s->client) http_client_close(s->client);
     connector_free(s->connector);
+    tls_cache_free(s->tls_cache);
     allocator_free(s->allocator);
     policies_free(s->policies);
     webhooks_free(s->webhooks);

@@ -7,9 +7,6 @@
 
 struct apiservices *apiservices_new(struct apiserver *s) { (void)s; return NULL; }
 void apiservices_free(struct apiservices *c) { (void)c; }
-struct webhooks *webhooks_new(struct apiserver *s) { (void)s; return NULL; }
-void webhooks_free(struct webhooks *c) { (void)c; }
-bool webhooks_any(struct apiserver *s) { (void)s; return false; }
 struct policies *policies_new(struct apiserver *s) { (void)s; return NULL; }
 void policies_free(struct policies *c) { (void)c; }
 struct error *proxy_aggregated(struct request *r, bool *taken) { (void)r, (void)taken; return NULL; }
@@ -22,5 +19,3 @@ bool returns_object(const struct resource *r) {
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) if (kinds[i] == r) return true;
     return false;
 }
-#include "apiserver/webhooks.h"
-struct error *webhooks_connect(struct request *r) { (void)r; return NULL; }
