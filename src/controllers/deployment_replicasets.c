@@ -49,7 +49,7 @@ static bool is_new(const struct rollout *o, const struct doc *rs) {
 }
 
 void deployment_find_new(struct rollout *o) {
-    qsort(o->all.items, o->all.len, sizeof(*o->all.items), compare_created);
+    if (o->all.len) qsort(o->all.items, o->all.len, sizeof(*o->all.items), compare_created);
     for (o->new = 0; o->new < o->all.len && !is_new(o, o->all.items[o->new]);) o->new++;
 }
 
