@@ -32,7 +32,7 @@ static bool expression_matches(const struct json *x, const char *value) {
     return str_eq(op, "Gt") ? have > want : have < want;
 }
 
-static bool term_matches(const struct json *term, const struct json *node) {
+bool node_term_matches(const struct json *term, const struct json *node) {
     const struct json *labels = json_member(term, "matchExpressions"), *fields = json_member(term, "matchFields");
     if (json_len(labels) + json_len(fields) == 0) return false;
     JSON_EACH(x, labels) if (!expression_matches(x, object_label(node, json_str_or(x, "key", "")))) return false;
@@ -46,7 +46,7 @@ static bool affinity_fits(struct check *c) {
         if (!str_eq(object_label(c->node, m->key), json_str_or(&m->value, NULL, ""))) return refuse(c, "NodeAffinity", why);
     const struct json *required = json_get(c->pod, "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution");
     bool any = false;
-    JSON_EACH(term, json_member(required, "nodeSelectorTerms")) any |= term_matches(term, c->node);
+    JSON_EACH(term, json_member(required, "nodeSelectorTerms")) any |= node_term_matches(term, c->node);
     return required && !any ? refuse(c, "NodeAffinity", why) : true;
 }
 

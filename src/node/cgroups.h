@@ -27,5 +27,5 @@ struct quantity container_limit(const struct json *container, const char *resour
 /* The pod's sums as upstream's resource helpers make them: sidecars and init containers, overhead, pod-level resources. */
 struct quantity pod_request(const struct json *pod, const char *resource);
 struct quantity pod_limit(const struct json *pod, const char *resource, bool *all_limited);
-int oom_score_adj(struct node *n, const struct json *pod, const struct json *container);
-const struct json *linux_resources(struct arena *a, struct node *n, const struct json *pod, const struct json *container); /* CRI */
+int oom_score_adj(const struct json *pod, const struct json *container);
+const struct json *linux_resources(struct arena *a, const struct json *pod, const struct json *container); /* CRI */

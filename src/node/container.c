@@ -37,15 +37,14 @@ static const struct runtime_container *last_exited(const struct pod_runtime *r, 
 }
 
 /* Entries of the back-off expire when they are twice its maximum old. */
-static bool backoff_known(struct pod_worker *w, const struct container_record *rec, const struct runtime_container *c) {
-    (void)w;
+static bool backoff_known(const struct container_record *rec, const struct runtime_container *c) {
     return rec->backoff && c->finished - rec->backoff_at <= 2 * BACKOFF_MAX;
 }
 
 static bool backs_off(struct pod_worker *w, const struct json *pod, struct container_record *rec, const struct runtime_container *c) {
     cleanup_arena struct arena a = {0};
     char text[TIME_STRING_MAX];
-    if (!c || !backoff_known(w, rec, c) || node_now(w->node) - c->finished >= rec->backoff) return false;
+    if (!c || !backoff_known(rec, c) || node_now(w->node) - c->finished >= rec->backoff) return false;
     const char *who = pod_describe(&a, pod);
     container_event(w, pod, rec->name, "Warning", "BackOff", "Back-off restarting failed container %s in pod %s", rec->name, who);
     free(rec->crash_message);
@@ -55,7 +54,7 @@ static bool backs_off(struct pod_worker *w, const struct json *pod, struct conta
 
 static void backoff_next(struct pod_worker *w, struct container_record *rec, const struct runtime_container *c) {
     if (!c) return;
-    rec->backoff = backoff_known(w, rec, c) ? MIN(2 * rec->backoff, BACKOFF_MAX) : BACKOFF_BASE;
+    rec->backoff = backoff_known(rec, c) ? MIN(2 * rec->backoff, BACKOFF_MAX) : BACKOFF_BASE;
     rec->backoff_at = node_now(w->node);
 }
 
@@ -89,7 +88,7 @@ static struct error *make_config(struct container_context *c, const struct json 
     TRY(container_env(c, &envs));
     TRY(container_mounts(c, &mounts));
     TRY(dir_make(arena_printf(c->a, "%s/%s", logs_pod_dir(c->a, c->w->node, c->pod), name), 0755));
-    const struct json *linux_config = json_make(c->a, "{'resources':%v,'security_context':%v}", linux_resources(c->a, c->w->node, c->pod, k), security);
+    const struct json *linux_config = json_make(c->a, "{'resources':%v,'security_context':%v}", linux_resources(c->a, c->pod, k), security);
     *out = json_make(c->a, "{'metadata':{'name':%s,'attempt':%ld},'image':{'image':%s,'user_specified_image':%s},'command':%v,'args':%v,"
                            "'working_dir':%s,'envs':%v,'mounts':%v,'devices':%v,'labels':%v,'annotations':%v,'log_path':%s,'stdin':%b,"
                            "'stdin_once':%b,'tty':%b,'linux':%v,'stop_signal':%s}",

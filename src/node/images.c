@@ -179,8 +179,7 @@ static enum image_state pull(struct request *q) {
     return refuse(q, reason, message);
 }
 
-static bool wants_pull(const struct json *container, const char *image, bool present) {
-    (void)image;
+static bool wants_pull(const struct json *container, bool present) {
     const char *policy = json_str_or(container, "imagePullPolicy", "IfNotPresent");
     return str_eq(policy, "Always") || (!present && str_eq(policy, "IfNotPresent"));
 }
@@ -206,7 +205,7 @@ enum image_state image_ensure(struct arena *a, struct pod_worker *w, const struc
     }
     *image = find_image(a, w->node, q.image);
     if (*image && take_pulled(w, name, q.image)) return IMAGE_PRESENT;
-    if (wants_pull(container, q.image, *image != NULL)) return pull(&q);
+    if (wants_pull(container, *image != NULL)) return pull(&q);
     if (!*image) {
         const char *why = arena_printf(a, "Container image \"%s\" is not present with pull policy of Never", given);
         container_event(w, pod, name, "Warning", "ErrImageNeverPull", "%s", why);

@@ -146,7 +146,7 @@ void resize_actuate(struct pod_worker *w, const struct json *pod, const struct p
             if (!k || k->state != CONTAINER_RUNNING || e) continue;
             if (wants_restart(c)) container_kill(w, k, arena_printf(&a, "Container %s resize requires restart", k->name), -1);
             else e = cri_call(w->node->cri, CRI_UPDATE_CONTAINER_RESOURCES, &a,
-                              json_make(&a, "{'container_id':%s,'linux':%v}", k->id, linux_resources(&a, w->node, pod, c)), 0, NULL);
+                              json_make(&a, "{'container_id':%s,'linux':%v}", k->id, linux_resources(&a, pod, c)), 0, NULL);
         }
     if (!e) e = cgroup_pod_update(w->node, pod); /* a smaller pod limit is possible only after its containers' */
     if (e) log_warn("resizing pod %s: %s", pod_describe(&a, pod), e->message);
@@ -155,14 +155,12 @@ void resize_actuate(struct pod_worker *w, const struct json *pod, const struct p
     worker_event(w, "Normal", "ResizeCompleted", "Pod resize completed: %s", describe(&a, pod, NULL));
 }
 
-const struct json *resize_status_resources(struct pod_worker *w, struct arena *a, const struct json *pod, const struct json *container) {
-    (void)w, (void)pod, (void)a;
+const struct json *resize_status_resources(struct arena *a, const struct json *container) {
     const struct json *r = json_member(container, "resources");
     return r ? json_without_member(a, r, "claims") : &json_empty_object;
 }
 
-const struct json *resize_allocated(struct pod_worker *w, struct arena *a, const struct json *pod, const struct json *container) {
-    (void)w, (void)pod, (void)a;
+const struct json *resize_allocated(const struct json *container) {
     const struct json *r = json_get(container, "resources.requests");
     return json_len(r) ? r : NULL;
 }

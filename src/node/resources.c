@@ -94,8 +94,7 @@ static int wanted_score(const struct json *pod, const struct json *container) {
 }
 
 /* Lowering the score below the agent's own needs CAP_SYS_RESOURCE: without it the runtime would fail. */
-int oom_score_adj(struct node *n, const struct json *pod, const struct json *container) {
-    (void)n;
+int oom_score_adj(const struct json *pod, const struct json *container) {
     int score = wanted_score(pod, container), own = own_score();
     static int may_lower = -1;
     if (may_lower < 0) {
@@ -122,12 +121,12 @@ static const struct json *hugepages(struct arena *a, const struct json *containe
     return out.len ? json_array_done(&out) : NULL;
 }
 
-const struct json *linux_resources(struct arena *a, struct node *n, const struct json *pod, const struct json *container) {
+const struct json *linux_resources(struct arena *a, const struct json *pod, const struct json *container) {
     struct quantity request = container_request(container, "cpu"), limit = container_limit(container, "cpu");
     struct quantity memory = container_limit(container, "memory");
     if (memory.value == 0) memory = container_limit(json_member(pod, "spec"), "memory"); /* the pod's own limit */
     return json_make(a, "{'cpu_period':%d,'cpu_quota':%ld,'cpu_shares':%ld,'memory_limit_in_bytes':%ld,'oom_score_adj':%d,"
                         "'hugepage_limits':%v}",
                      CPU_PERIOD, cpu_quota(quantity_milli_value(&limit)), cpu_shares(quantity_milli_value(&request)),
-                     quantity_value(&memory), oom_score_adj(n, pod, container), hugepages(a, container));
+                     quantity_value(&memory), oom_score_adj(pod, container), hugepages(a, container));
 }

@@ -204,8 +204,7 @@ static void keep_answer(struct pod_worker *w, struct doc *d) {
     doc_unref(before);
 }
 
-struct error *status_write(struct pod_worker *w, const struct json *pod, const struct json *status) {
-    (void)pod;
+struct error *status_write(struct pod_worker *w, const struct json *status) {
     keep_status(w, status);
     cleanup_doc struct doc *base = newest(w);
     struct client *client = w->node->client;

@@ -13,7 +13,7 @@ const struct json *status_terminate(struct pod_worker *w, struct arena *a, const
 /* Of a pod that admission refused. */
 const struct json *status_rejected(struct pod_worker *w, struct arena *a, const struct json *pod);
 /* Sends it if it differs from what was sent; conditions of others are kept. A pod that is gone is no error. */
-MUST_CHECK struct error *status_write(struct pod_worker *w, const struct json *pod, const struct json *status);
+MUST_CHECK struct error *status_write(struct pod_worker *w, const struct json *status);
 
 /* What status_compute is made of. */
 const struct json *status_containers(struct pod_worker *w, struct arena *a, const struct json *pod, const struct pod_runtime *r,

@@ -63,8 +63,8 @@ struct context {
 static const struct json *make_status(struct context *x, const struct json *container, const struct json *state,
                                       const struct json *last, int64_t restarts, const struct runtime_container *c) {
     const char *id = c ? arena_printf(x->a, "containerd://%s", c->id) : NULL;
-    const struct json *resources = c ? resize_status_resources(x->w, x->a, x->pod, container) : NULL;
-    const struct json *allocated = c ? resize_allocated(x->w, x->a, x->pod, container) : NULL;
+    const struct json *resources = c ? resize_status_resources(x->a, container) : NULL;
+    const struct json *allocated = c ? resize_allocated(container) : NULL;
     return json_make(x->a, "{'name':%s,'state':%v,'lastState':%v,'ready':false,'restartCount':%ld,'image':%s,'imageID':%s,"
                            "'containerID':%s,'allocatedResources':%v,'resources':%v,'volumeMounts':%v,'user':%v}",
                      json_str(container, "name"), state, last ? last : &json_empty_object, restarts,

@@ -1,4 +1,5 @@
 /* PersistentVolumeClaims: resolved to their volume, of which the kinds that need no driver are mounted here. */
+#include "node/admission.h"
 #include "node/volumes.h"
 #include <errno.h>
 #include <sys/mount.h>
@@ -10,17 +11,7 @@ static bool node_matches(struct volume *v) {
     UNLOCK(v->w->node);
     const struct json *terms = json_get(v->pv, "spec.nodeAffinity.required.nodeSelectorTerms");
     if (!terms || !node) return true;
-    JSON_EACH(term, terms) {
-        bool all = true;
-        JSON_EACH(x, json_member(term, "matchExpressions")) {
-            const char *value = object_label(node->root, json_str_or(x, "key", ""));
-            bool in = false;
-            JSON_EACH(s, json_member(x, "values")) in |= json_str_is(s, NULL, value ? value : "");
-            const char *op = json_str_or(x, "operator", "In");
-            all &= str_eq(op, "In") ? in : str_eq(op, "NotIn") ? !in : str_eq(op, "Exists") ? value != NULL : value == NULL;
-        }
-        if (all) return true;
-    }
+    JSON_EACH(term, terms) if (node_term_matches(term, node->root)) return true;
     return false;
 }
 

@@ -104,7 +104,7 @@ static struct error *make_sandbox(struct sync *s, int64_t attempt) {
     }
     TRY(read_again(s));
     /* fields such as status.podIP must be right for containers that are started now */
-    return status_write(s->w, s->pod, status_compute(s->w, &s->arena, s->pod, s->r, false));
+    return status_write(s->w, status_compute(s->w, &s->arena, s->pod, s->r, false));
 }
 
 static struct error *act(struct sync *s, bool *changed) {
@@ -187,10 +187,10 @@ static struct error *run_sync(struct sync *s) {
         s->w->state = WORKER_TERMINATING;
         return NULL;
     }
-    TRY(status_write(s->w, s->pod, status));
+    TRY(status_write(s->w, status));
     struct error *e = sync_pod(s);
     status = status_compute(s->w, &s->arena, s->pod, s->r, false);
-    struct error *unwritten = is_terminal(status) ? NULL : status_write(s->w, s->pod, status);
+    struct error *unwritten = is_terminal(status) ? NULL : status_write(s->w, status);
     if (is_terminal(status)) again_in(s, 1);
     int64_t left = 0;
     if (!pod_deadline_passed(s->w, s->pod, &left) && left) again_in(s, left);
@@ -211,7 +211,7 @@ static int64_t termination_grace(struct sync *s) {
 static struct error *run_terminating(struct sync *s) {
     if (!s->gone && !s->w->rejected && runtime_has_running(s->r)) {
         const struct json *status = status_compute(s->w, &s->arena, s->pod, s->r, false);
-        TRY(status_write(s->w, s->pod, status_hold_phase(s->w, &s->arena, s->pod, status)));
+        TRY(status_write(s->w, status_hold_phase(s->w, &s->arena, s->pod, status)));
     }
     probes_stop(s->w, true);
     if (!pod_stop_containers(s->w, s->pod, s->r, termination_grace(s))) {
@@ -224,7 +224,7 @@ static struct error *run_terminating(struct sync *s) {
     if (runtime_has_running(s->r)) return error_new("containers are still running");
     if (!s->gone && !s->w->rejected) {
         const struct json *status = status_compute(s->w, &s->arena, s->pod, s->r, true);
-        TRY(status_write(s->w, s->pod, status_terminate(s->w, &s->arena, s->pod, status)));
+        TRY(status_write(s->w, status_terminate(s->w, &s->arena, s->pod, status)));
     }
     s->w->state = WORKER_TERMINATED;
     return NULL;
@@ -291,7 +291,7 @@ static struct error *step(struct sync *s) {
     TRY(read_runtime(s));
     if (!s->w->admitted) admit(s);
     if (s->w->rejected && s->w->reject_reason) {
-        if (!s->gone) TRY(status_write(s->w, s->pod, status_rejected(s->w, &s->arena, s->pod)));
+        if (!s->gone) TRY(status_write(s->w, status_rejected(s->w, &s->arena, s->pod)));
         if (s->w->state == WORKER_SYNC) s->w->state = WORKER_TERMINATING;
     }
     int before = s->w->state;
