@@ -24,6 +24,7 @@ struct recorder {
     struct worker_pool *pool; /* one thread, so events keep their order; NULL: sent at once */
     pthread_mutex_t lock;     /* for callers on several threads without a pool */
     struct map similar, counted, spam, series;
+    int64_t named;            /* the moment in the name of the last event */
 };
 
 struct similar { struct map messages; int64_t last; };
@@ -117,7 +118,9 @@ static bool is_spam(struct record *r) {
 }
 
 static const char *event_name(struct record *r) {
-    const char *name = arena_printf(&r->arena, "%s.%llx", r->name, (unsigned long long)r->time);
+    struct recorder *rec = r->recorder; /* two in one moment, as with a virtual clock, get different names */
+    rec->named = MAX(r->time, rec->named + 1);
+    const char *name = arena_printf(&r->arena, "%s.%llx", r->name, (unsigned long long)rec->named);
     if (name_dns1123_subdomain(name).len == 0) return name;
     char *uuid = arena_alloc(&r->arena, 37);
     uuid_v4(uuid);

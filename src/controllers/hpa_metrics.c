@@ -36,8 +36,16 @@ static int64_t container_quantity(const struct json *containers, const char *con
     return sum;
 }
 
+static void note_served(const struct resource *r, void *arg) {
+    bool *served = arg;
+    *served = *served || r == &resource_metrics_pods;
+}
+
 static struct error *fetch(struct hpa_run *h, const char *resource, struct doc_list *out) {
-    struct error *e = client_list(h->runner->client, &resource_metrics_pods, doc_namespace(h->doc), NULL, NULL, out, NULL);
+    bool served = false;
+    client_each_resource(h->runner->client, note_served, &served);
+    struct error *e = served ? client_list(h->runner->client, &resource_metrics_pods, doc_namespace(h->doc), NULL, NULL, out, NULL)
+                             : error_api(404, "NotFound", "not served");
     if (!e) return NULL;
     struct error *told = e->code == 404 ? error_new(NOT_SERVED, "pods.metrics.k8s.io") : error_new("%s", e->message);
     error_free(e);

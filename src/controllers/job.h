@@ -59,7 +59,6 @@ int64_t job_count(const struct job_run *j, const char *path); /* of the status *
 /* ---- job_pods.c ---- */
 int64_t job_pod_finished(const struct job_run *j, const struct json *pod); /* time */
 int64_t job_pod_index_failures(const struct json *pod, bool with_ignored);
-MUST_CHECK struct error *job_delete_pods(struct job_run *j, struct doc **pods, size_t count, int64_t *deleted);
 MUST_CHECK struct error *job_delete_active(struct job_run *j, int64_t *deleted);
 /* Brings the number of active pods to what is wanted; corrects j->active, ready, terminating. */
 MUST_CHECK struct error *job_manage_pods(struct job_run *j);

@@ -43,10 +43,12 @@ static int64_t backoff_left(const struct job_run *j, int64_t failures, int64_t l
 
 /* ---- deletion ---- */
 
-struct error *job_delete_pods(struct job_run *j, struct doc **pods, size_t count, int64_t *deleted) {
+/* `uncounted`: they go without being counted as failed. */
+static struct error *delete_pods(struct job_run *j, struct doc **pods, size_t count, bool uncounted, int64_t *deleted) {
     struct error *first = NULL;
     for (size_t i = 0; i < count; i++) {
-        struct error *e = workload_delete_pod(j->runner, j->job, pods[i]);
+        struct error *e = uncounted ? job_remove_finalizer(j->runner, pods[i]) : NULL;
+        if (!e) e = workload_delete_pod(j->runner, j->job, pods[i]);
         if (!e) {
             ++*deleted;
             j->active--;
@@ -68,7 +70,7 @@ static size_t active_pods(const struct job_run *j, struct doc **out) {
 
 struct error *job_delete_active(struct job_run *j, int64_t *deleted) {
     struct doc **pods = arena_calloc(j->arena, j->pod_count + 1, sizeof(*pods));
-    return job_delete_pods(j, pods, active_pods(j, pods), deleted);
+    return delete_pods(j, pods, active_pods(j, pods), false, deleted);
 }
 
 /* At least `count`: pods without an index of the job's go in any case, and of those with the same index all but the first
@@ -203,10 +205,10 @@ static struct error *create_pods(struct job_run *j, int64_t count) {
 struct error *job_manage_pods(struct job_run *j) {
     int64_t wanted = MAX(MIN(j->completions - j->succeeded, j->parallelism), 0), ignored = 0;
     if (j->completions < 0) wanted = j->succeeded > 0 ? j->active : j->parallelism;
-    if (j->suspended) return job_delete_active(j, &ignored);
     struct doc **removed = arena_calloc(j->arena, j->pod_count + 1, sizeof(*removed));
+    if (j->suspended) return delete_pods(j, removed, active_pods(j, removed), true, &ignored);
     size_t count = choose_removed(j, removed, (size_t)MAX(j->active - wanted, 0));
-    if (count > 0) return job_delete_pods(j, removed, MIN(count, BURST), &ignored);
+    if (count > 0) return delete_pods(j, removed, MIN(count, BURST), true, &ignored);
     int64_t missing = wanted - j->active - (j->only_failed_replaced ? j->terminating : 0);
     return missing > 0 ? create_pods(j, missing) : NULL;
 }

@@ -26,7 +26,7 @@ int64_t scaled_value(const struct json *v, int64_t total, bool round_up, int64_t
 /* A hash of any value as pod-template-hash is written: digits in the name alphabet. Order of members and absent against
  * empty make no difference. `collisions`: status.collisionCount, or NULL. */
 const char *object_hash(struct arena *a, const struct json *v, const struct json *collisions);
-/* Old status or new? Writes status if it differs; `sub` is "status". *out (may be NULL) is the present object. */
+/* Writes the object's status if it is another one. */
 MUST_CHECK struct error *workload_update_status(struct runner *r, struct arena *a, const struct resource *resource, const struct doc *d,
                                                 const struct json *status);
 /* The time (ns from now) until the next of these ready pods becomes available, 0 if none waits. */

@@ -72,9 +72,7 @@ static void scaling_in_a_rollout_is_proportional(void **state UNUSED) {
     s->never_ready = true;
     sim_patch(s, D, "web", roll("i:2"));
     sim_run(s, 5);
-    s->never_ready = false;
     sim_patch(s, D, "web", sim_json(s, "{'spec':{'replicas':8}}"));
-    s->never_ready = true;
     runner_group_step(s->group, 0);
     assert_true(sim_event(s, "ScalingReplicaSet", "Scaled up replica set web-"));
     assert_int_equal(sim_count(s, &resource_pods, living), 10);
