@@ -270,22 +270,11 @@ static void probes(RULE, const struct json *grace) {
     probe(e, p, o, "startupProbe", grace);
 }
 
-static void lifecycle(RULE, const struct pod_rules *r, const struct json *grace) {
-    static const char linux_signals[] =
-        "SIGABRT SIGALRM SIGBUS SIGCHLD SIGCLD SIGCONT SIGFPE SIGHUP SIGILL SIGINT SIGIO SIGIOT SIGKILL SIGPIPE SIGPOLL SIGPROF SIGPWR SIGQUIT SIGRTMAX "
-        "SIGRTMAX-1 SIGRTMAX-10 SIGRTMAX-11 SIGRTMAX-12 SIGRTMAX-13 SIGRTMAX-14 SIGRTMAX-2 SIGRTMAX-3 SIGRTMAX-4 SIGRTMAX-5 SIGRTMAX-6 SIGRTMAX-7 "
-        "SIGRTMAX-8 SIGRTMAX-9 SIGRTMIN SIGRTMIN+1 SIGRTMIN+10 SIGRTMIN+11 SIGRTMIN+12 SIGRTMIN+13 SIGRTMIN+14 SIGRTMIN+15 SIGRTMIN+2 SIGRTMIN+3 "
-        "SIGRTMIN+4 SIGRTMIN+5 SIGRTMIN+6 SIGRTMIN+7 SIGRTMIN+8 SIGRTMIN+9 SIGSEGV SIGSTKFLT SIGSTOP SIGSYS SIGTERM SIGTRAP SIGTSTP SIGTTIN SIGTTOU "
-        "SIGURG SIGUSR1 SIGUSR2 SIGVTALRM SIGWINCH SIGXCPU SIGXFSZ";
+static void lifecycle(RULE, const struct json *grace) {
     static const char *const hooks[] = {"postStart", "preStop"};
     const struct json *v = json_member(o, "lifecycle");
-    const char *os = json_str_or(r->spec, "os.name", "");
     p = FIELD(p, "lifecycle");
     for (size_t i = 0; i < 2; i++) if (has(v, hooks[i])) handler(e, FIELD(p, hooks[i]), json_member(v, hooks[i]), grace);
-    if (!has(v, "stopSignal")) return;
-    if (!has(r->spec, "os")) field_forbidden(e, FIELD(p, "stopSignal"), "may not be set for containers with empty `spec.os.name`");
-    else if (strcmp(os, "windows") == 0) choice(e, p, v, "stopSignal", "SIGKILL SIGTERM");
-    else if (strcmp(os, "linux") == 0) choice(e, p, v, "stopSignal", linux_signals);
 }
 
 /* ---- policies ---- */
@@ -364,7 +353,7 @@ static void init_containers(RULE, const struct pod_rules *r, const struct json *
         if (taken) field_duplicate(e, FIELD(at, "name"), json_string(e->arena, name));
         host_port_conflicts(e, p, o, i, i + 1);
         if (json_str_is(c, "restartPolicy", "Always")) {
-            if (has(c, "lifecycle")) lifecycle(e, at, c, r, grace);
+            if (has(c, "lifecycle")) lifecycle(e, at, c, grace);
             probes(e, at, c, grace);
         } else {
             static const char *const none[] = {"lifecycle", "livenessProbe", "readinessProbe", "startupProbe"};
@@ -417,7 +406,7 @@ static void regular_containers(RULE, const struct pod_rules *r, const struct jso
         const struct field_path *at = FIELD_INDEX(p, i);
         container(e, at, c, r);
         unique(e, at, o, i, "name");
-        if (has(c, "lifecycle")) lifecycle(e, at, c, r, grace);
+        if (has(c, "lifecycle")) lifecycle(e, at, c, grace);
         probes(e, at, c, grace);
         restart_policy(e, at, c, false);
         i++;

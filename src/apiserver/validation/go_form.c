@@ -16,8 +16,8 @@ static const struct { const char *type, *json, *go; } go_names[] = {
     {NULL, "osImage", "OSImage"}, {NULL, "reportingComponent", "ReportingController"}, {NULL, "gmsaCredentialSpecName", "GMSACredentialSpecName"},
     {NULL, "gmsaCredentialSpec", "GMSACredentialSpec"}, {NULL, "ttlSecondsAfterFinished", "TTLSecondsAfterFinished"}, {NULL, "ipBlock", "IPBlock"},
     {NULL, "cidrs", "CIDRs"}, {NULL, "fsGroupPolicy", "FSGroupPolicy"}, {NULL, "seLinuxMount", "SELinuxMount"}, {NULL, "ips", "IPs"},
-    {"resource/v1/DeviceAttribute", "int", "IntValue"}, {"resource/v1/DeviceAttribute", "bool", "BoolValue"},
-    {"resource/v1/DeviceAttribute", "string", "StringValue"}, {"resource/v1/DeviceAttribute", "version", "VersionValue"}, {NULL, "caBundle", "CABundle"},
+    {"resource.k8s.io/v1/DeviceAttribute", "int", "IntValue"}, {"resource.k8s.io/v1/DeviceAttribute", "bool", "BoolValue"},
+    {"resource.k8s.io/v1/DeviceAttribute", "string", "StringValue"}, {"resource.k8s.io/v1/DeviceAttribute", "version", "VersionValue"}, {NULL, "caBundle", "CABundle"},
 };
 #define CAPITALS "nfs iscsi rbd fc csi iqn tty grpc uid gid os ip cidr tls http cel url"
 
@@ -41,8 +41,8 @@ static const struct { const char *type, *order; } orders[] = {
     {"batch/v1/JobStatus", "conditions startTime completionTime active terminating ready succeeded failed completedIndexes failedIndexes uncountedTerminatedPods"},
     {"autoscaling/v2/ContainerResourceMetricSource", "name container target"},
     {"autoscaling/v2/ContainerResourceMetricStatus", "name container current"},
-    {"storage/v1/CSIDriverSpec", "attachRequired fsGroupPolicy podInfoOnMount volumeLifecycleModes storageCapacity tokenRequests requiresRepublish seLinuxMount nodeAllocatableUpdatePeriodSeconds serviceAccountTokenInSecrets"},
-    {"admissionregistration/v1/ValidatingAdmissionPolicySpec", "paramKind matchConstraints validations matchConditions failurePolicy auditAnnotations variables"},
+    {"storage.k8s.io/v1/CSIDriverSpec", "attachRequired fsGroupPolicy podInfoOnMount volumeLifecycleModes storageCapacity tokenRequests requiresRepublish seLinuxMount nodeAllocatableUpdatePeriodSeconds serviceAccountTokenInSecrets"},
+    {"admissionregistration.k8s.io/v1/ValidatingAdmissionPolicySpec", "paramKind matchConstraints validations matchConditions failurePolicy auditAnnotations variables"},
 };
 
 static const char *order_of(const struct type *t) {

@@ -237,23 +237,30 @@ static void job_update(struct field_errors *e, const struct json *o, const struc
     }
 }
 
-void validate_job(struct field_errors *e, const struct json *o, const struct json *old) {
-    const struct json *spec = json_member(o, "spec"), *selector = json_member(spec, "selector"), *labels = json_get(spec, "template.metadata.labels");
-    if (!old) generated_selector(e, o);
+static void selected_spec(struct field_errors *e, const struct json *spec, const struct json *old) {
+    const struct json *selector = json_member(spec, "selector"), *labels = json_get(spec, "template.metadata.labels");
     job_spec(e, SPEC, spec, json_member(old, "spec"));
     if (!selector) field_required(e, FIELD(SPEC, "selector"), "");
     label_selector(e, FIELD(SPEC, "selector"), selector);
     if (selector_valid(e->arena, selector) && !selector_matches(e->arena, selector, labels))
         field_invalid(e, FIELD(FIELD(FIELD(SPEC, "template"), "metadata"), "labels"), labels ? labels : &json_null, "`selector` does not match template `labels`");
-    if (old) {
-        job_update(e, o, old);
-        return;
-    }
+}
+
+/* An update is looked at as a new object first. */
+void validate_job(struct field_errors *e, const struct json *o, const struct json *old) {
+    const struct json *spec = json_member(o, "spec");
     const char *name = json_str_or(o, "metadata.name", "");
     int64_t n = json_int(spec, "completions", 0);
     const char *host = arena_printf(e->arena, "%s-%lld", name, (long long)n - 1);
+    generated_selector(e, o);
+    selected_spec(e, spec, old);
     if (json_str_is(spec, "completionMode", "Indexed") && n > 0 && name_dns1123_label(host).len)
         field_invalid_str(e, FIELD(META, "name"), name, "will not able to create pod with invalid DNS label: %s", host);
+    if (!old) return;
+    validate_meta_update(e, META, o, old);
+    kube_finalizers(e, o);
+    selected_spec(e, spec, old);
+    job_update(e, o, old);
 }
 
 /* ---- status: which rules hold depends on what this update changes ---- */
@@ -317,7 +324,7 @@ void validate_job_status(struct field_errors *e, const struct json *o, const str
         field_invalid_str(e, FIELD(STATUS, "failedIndexes"), failed, "failedIndexes and completedIndexes overlap at index: %lld", (long long)total);
     if ((finished_changed || CHANGED("terminating")) && terminating > 0 && finished)
         field_invalid_int(e, FIELD(STATUS, "terminating"), terminating, "terminating>0 is invalid for finished job");
-    if ((CHANGED("ready") || CHANGED("active")) && json_int(s, "ready", 0) > active)
+    if ((CHANGED("ready") || CHANGED("active")) && has(s, "ready") && json_int(s, "ready", 0) > active)
         field_invalid_int(e, FIELD(STATUS, "ready"), json_int(s, "ready", 0), "cannot set more ready pods than active");
     if (criteria && broke) invalid_omitted(e, conditions, "cannot set SuccessCriteriaMet=True and Failed=true conditions");
     if (criteria && target) invalid_omitted(e, conditions, "cannot set SuccessCriteriaMet=True and FailureTarget=true conditions");

@@ -129,7 +129,7 @@ void validate_ingress(struct field_errors *e, const struct json *o, const struct
     static const char note[] = "kubernetes.io/ingress.class";
     const struct json *spec = json_member(o, "spec"), *class = json_member(spec, "ingressClassName"), *said = json_member(json_get(o, "metadata.annotations"), note);
     if (!json_len(json_member(spec, "rules")) && !has(spec, "defaultBackend"))
-        field_invalid(e, SPEC, json_member(spec, "rules") ? json_member(spec, "rules") : &json_null, "either `defaultBackend` or `rules` must be specified");
+        field_invalid(e, SPEC, &json_empty_array, "either `defaultBackend` or `rules` must be specified");
     rule_at(e, SPEC, spec, "defaultBackend", backend);
     rule_each(e, SPEC, spec, "rules", ingress_rule);
     rule_each(e, SPEC, spec, "tls", ingress_tls);
@@ -167,7 +167,8 @@ struct name_errors name_ip_address(const char *s) {
     struct ip ip;
     char text[IP_TEXT_MAX];
     struct name_errors out = {{0}, 0};
-    if (!ip_parse(s, &ip) || ip.leading_zeros) out.items[out.len++] = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
+    if (ip_parse(s, &ip) && ip.leading_zeros) out.items[out.len++] = "must not have leading 0s";
+    else if (!ip_parse(s, &ip)) out.items[out.len++] = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
     else if (strcmp(ip_format(text, &ip), s) != 0) out.items[out.len++] = "must be in canonical form";
     return out;
 }
@@ -176,7 +177,7 @@ void validate_ip_address(struct field_errors *e, const struct json *o, const str
     const struct json *ref = json_get(o, "spec.parentRef");
     const struct field_path *p = FIELD(SPEC, "parentRef");
     if (old) {
-        const struct json *shown = go_form(e->arena, "networking/v1/ParentReference", ref);
+        const struct json *shown = go_form(e->arena, "networking.k8s.io/v1/ParentReference", ref);
         if (!json_semantic_equal(ref, json_get(old, "spec.parentRef"))) field_invalid(e, p, shown, "field is immutable");
         return;
     }
@@ -195,7 +196,7 @@ static void service_ranges(struct field_errors *e, const struct json *spec) {
     const struct field_path *p = FIELD(SPEC, "cidrs");
     size_t i = 0;
     if (json_len(list) == 0) field_required(e, p, "at least one CIDR required");
-    if (json_len(list) > 2) field_invalid(e, p, go_form(e->arena, "networking/v1/ServiceCIDRSpec", spec), "may only hold up to 2 values");
+    if (json_len(list) > 2) field_invalid(e, p, go_form(e->arena, "networking.k8s.io/v1/ServiceCIDRSpec", spec), "may only hold up to 2 values");
     if (json_len(list) == 0 || json_len(list) > 2) return;
     JSON_EACH(c, list) field_check_cidr(e, FIELD_INDEX(p, i++), text_of(c));
     struct ip a, b;

@@ -250,12 +250,6 @@ static void file_key_volumes(RULE) {
     }
 }
 
-static void workload_reference(RULE) {
-    field_invalid_names(e, FIELD(p, "name"), str_of(o, "name"), name_dns1123_subdomain(str_of(o, "name")));
-    field_invalid_names(e, FIELD(p, "podGroup"), str_of(o, "podGroup"), name_dns1123_label(str_of(o, "podGroup")));
-    named(e, p, o, "podGroupReplicaKey", name_dns1123_label);
-}
-
 /* ---- the spec ---- */
 
 void pod_spec(RULE, const struct json *meta, const struct json *old, bool is_pod) {
@@ -292,7 +286,6 @@ void pod_spec(RULE, const struct json *meta, const struct json *old, bool is_pod
     if (has(o, "preemptionPolicy")) choice_needed(e, p, o, "preemptionPolicy", "PreemptLowerPriority Never");
     if (has(o, "overhead")) resource_requirements(e, FIELD(p, "overhead"), json_make(e->arena, "{'limits':%v}", json_member(o, "overhead")), NULL, false);
     if (has(o, "os")) operating_system(e, p, o);
-    rule_at(e, p, o, "workloadRef", workload_reference);
     file_key_volumes(e, p, o);
 }
 

@@ -65,7 +65,7 @@ static void binding(struct field_errors *e, const struct json *o, const struct j
     rule_each(e, NULL, o, "subjects", check);
     if (!old) return;
     validate_meta_update(e, META, o, old);
-    if (!json_semantic_equal(ref, json_member(old, "roleRef"))) field_invalid(e, p, go_form(e->arena, "rbac/v1/RoleRef", ref), "cannot change roleRef");
+    if (!json_semantic_equal(ref, json_member(old, "roleRef"))) field_invalid(e, p, go_form(e->arena, "rbac.authorization.k8s.io/v1/RoleRef", ref), "cannot change roleRef");
 }
 void validate_role_binding(struct field_errors *e, const struct json *o, const struct json *old) { binding(e, o, old, "Role ClusterRole", namespaced_subject); }
 void validate_cluster_role_binding(struct field_errors *e, const struct json *o, const struct json *old) { binding(e, o, old, "ClusterRole", cluster_subject); }

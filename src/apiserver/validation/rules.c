@@ -165,9 +165,9 @@ static void condition(RULE) {
     if (!word_in(str_of(o, "status"), "True False Unknown")) unsupported(e, FIELD(p, "status"), str_of(o, "status"), "False True Unknown");
     if (json_int(o, "observedGeneration", 0) < 0)
         field_invalid_int(e, FIELD(p, "observedGeneration"), json_int(o, "observedGeneration", 0), "must be greater than or equal to zero");
-    if (!has(o, "lastTransitionTime")) field_required(e, FIELD(p, "lastTransitionTime"), "must be set");
+    if (!has(o, "lastTransitionTime")) field_required(e, FIELD(p, "lastTransitionTime"), "");
     const char *reason = str_of(o, "reason");
-    if (!*reason) field_required(e, FIELD(p, "reason"), "must be set");
+    if (!*reason) field_required(e, FIELD(p, "reason"), "");
     else if (!reason_valid(reason))
         field_invalid_str(e, FIELD(p, "reason"), reason,
                           "a condition reason must start with alphabetic character, optionally followed by a string of alphanumeric characters or '_,:', and must end with an alphanumeric character or '_' (e.g. 'my_name',  or 'MY_NAME',  or 'MyName',  or 'ReasonA,ReasonB',  or 'ReasonA:ReasonB', regex used for validation is '[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?')");

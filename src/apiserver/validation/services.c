@@ -348,8 +348,6 @@ static void slice_endpoint(RULE, const char *type) {
     else if (json_len(addresses) > 100) field_too_many(e, at, (int64_t)json_len(addresses), 100);
     JSON_EACH(a, addresses) slice_address(e, at, i++, type, text_of(a));
     if (has(o, "nodeName")) field_invalid_names(e, FIELD(p, "nodeName"), str_of(o, "nodeName"), name_dns1123_subdomain(str_of(o, "nodeName")));
-    if (json_len(json_member(o, "deprecatedTopology")) > 16) field_too_many(e, FIELD(p, "deprecatedTopology"), (int64_t)json_len(json_member(o, "deprecatedTopology")), 16);
-    validate_labels(e, FIELD(p, "deprecatedTopology"), json_member(o, "deprecatedTopology"));
     if (has(o, "hostname")) field_invalid_names(e, FIELD(p, "hostname"), str_of(o, "hostname"), name_dns1123_label(str_of(o, "hostname")));
     static const struct { const char *name; name_check *check; } kinds[] = {{"forZones", name_label_value}, {"forNodes", name_dns1123_subdomain}};
     for (i = 0; i < 2; i++) {

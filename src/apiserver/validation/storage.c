@@ -66,7 +66,7 @@ void validate_volume_attachment(struct field_errors *e, const struct json *o, co
     rule_at(e, STATUS, s, "attachError", volume_error);
     rule_at(e, STATUS, s, "detachError", volume_error);
     if (old) {
-        if (!json_semantic_equal(spec, json_member(old, "spec"))) field_invalid(e, SPEC, go_form(e->arena, "storage/v1/VolumeAttachmentSpec", spec), "field is immutable");
+        if (!json_semantic_equal(spec, json_member(old, "spec"))) field_invalid(e, SPEC, go_form(e->arena, "storage.k8s.io/v1/VolumeAttachmentSpec", spec), "field is immutable");
         return;
     }
     csi_driver_name(e, FIELD(NULL, "spec.attacher"), str_of(spec, "attacher"));
@@ -101,7 +101,7 @@ void validate_csi_node(struct field_errors *e, const struct json *o, const struc
     JSON_EACH(was, json_get(old, "spec.drivers")) {
         JSON_EACH(d, list) {
             const struct json *x = json_without_member(e->arena, d, "allocatable"), *y = json_without_member(e->arena, was, "allocatable");
-            if (strcmp(str_of(d, "name"), str_of(was, "name")) == 0 && !json_semantic_equal(x, y)) field_invalid(e, p, go_form(e->arena, "storage/v1/CSINodeDriver", x), "field is immutable");
+            if (strcmp(str_of(d, "name"), str_of(was, "name")) == 0 && !json_semantic_equal(x, y)) field_invalid(e, p, go_form(e->arena, "storage.k8s.io/v1/CSINodeDriver", x), "field is immutable");
         }
     }
 }

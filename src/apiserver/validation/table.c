@@ -26,7 +26,7 @@ const struct validation validations[] = {
     {&resource_apps_statefulsets, NULL, name_dns1123_label, validate_stateful_set, NULL, META_KUBE},
     {&resource_apps_statefulsets, "status", name_dns1123_label, validate_stateful_set_status, NULL, META_NO_UPDATE},
     {&resource_apps_controllerrevisions, NULL, SUB, validate_controller_revision, NULL, META_KUBE | META_WHOLE},
-    {&resource_batch_jobs, NULL, SUB, validate_job, NULL, META_KUBE},
+    {&resource_batch_jobs, NULL, SUB, validate_job, NULL, META_KUBE | META_WHOLE | META_NO_UPDATE},
     {&resource_batch_jobs, "status", SUB, validate_job_status, NULL, META_KUBE},
     {&resource_batch_cronjobs, NULL, SUB, validate_cron_job, NULL, META_KUBE},
     {&resource_batch_cronjobs, "status", SUB, NULL, NULL, META_KUBE},

@@ -279,59 +279,6 @@ static void projected_token(RULE, const struct field_path *whole) {
     if (need(e, whole, o, "path")) local_free_path(e, FIELD(whole, "path"), str_of(o, "path"));
 }
 
-static void bundle_name(struct field_errors *e, const struct field_path *p, const char *name) {
-    const char *colon = strrchr(name, ':');
-    const char *rest = colon ? colon + 1 : name;
-    if (!*name) field_required(e, p, "must be a valid object name");
-    field_checks(e, p, name, name_dns1123_subdomain(rest), "not a valid clustertrustbundlename: ");
-}
-
-static void projected_bundle(RULE, const struct field_path *whole, struct seen_paths *s) {
-    bool by_name = has(o, "name"), by_signer = has(o, "signerName");
-    if (by_name && by_signer) {
-        field_invalid(e, p, go_form(e->arena, "core/v1/ClusterTrustBundleProjection", o), "only one of name and signerName may be used");
-    } else if (by_name) {
-        bundle_name(e, FIELD(p, "name"), str_of(o, "name"));
-        if (has(o, "labelSelector")) field_invalid(e, FIELD(p, "labelSelector"), json_member(o, "labelSelector"), "labelSelector must be unset if name is specified");
-    } else if (by_signer) {
-        if (!*str_of(o, "signerName")) field_required(e, FIELD(p, "signerName"), "must be a valid signer name");
-        signer_name(e, FIELD(p, "signerName"), str_of(o, "signerName"));
-        label_selector(e, FIELD(p, "labelSelector"), json_member(o, "labelSelector"));
-    } else {
-        field_required(e, p, "either name or signerName must be specified");
-    }
-    need(e, p, o, "path");
-    local_free_path(e, FIELD(p, "path"), str_of(o, "path"));
-    claim_path(e, whole, s, str_of(o, "path"), str_of(o, "path"));
-}
-
-static void user_annotations(RULE) {
-    JSON_EACH_MEMBER(m, o) field_check_domain_prefixed_key(e, p, m->key);
-}
-
-static void projected_certificate(RULE, const struct field_path *whole, struct seen_paths *s) {
-    static const char keys[] = "RSA3072 RSA4096 ECDSAP256 ECDSAP384 ECDSAP521 ED25519";
-    static const char *const paths[] = {"credentialBundlePath", "keyPath", "certificateChainPath"};
-    const char *signer = str_of(o, "signerName");
-    signer_name(e, FIELD(p, "signerName"), signer);
-    rule_at(e, p, o, "userAnnotations", user_annotations);
-    if (!word_in(str_of(o, "keyType"), keys)) unsupported(e, FIELD(p, "keyType"), str_of(o, "keyType"), keys);
-    if (has(o, "maxExpirationSeconds")) {
-        int64_t n = json_int(o, "maxExpirationSeconds", 0), max = signer_is_kubernetes(signer) ? 86400 : 91 * 86400;
-        if (n < 3600) field_invalid_int(e, FIELD(p, "maxExpirationSeconds"), n, "if provided, maxExpirationSeconds must be >= 3600");
-        if (n > max) field_invalid_int(e, FIELD(p, "maxExpirationSeconds"), n, "if provided, maxExpirationSeconds must be <= %lld", (long long)max);
-    }
-    bool any = false;
-    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
-        const char *path = str_of(o, paths[i]);
-        if (!*path) continue;
-        any = true;
-        local_free_path(e, FIELD(p, paths[i]), path);
-        claim_path(e, whole, s, path, path);
-    }
-    if (!any) field_required(e, p, "specify at least one of credentialBundlePath, keyPath, and certificateChainPath");
-}
-
 static void projected(RULE) {
     struct seen_paths s = {{.arena = e->arena}};
     file_mode(e, p, o, "defaultMode");
@@ -346,8 +293,6 @@ static void projected(RULE) {
             if (*str_of(f, "path")) claim_path(e, p, &s, str_of(f, "path"), str_of(f, "path"));
         }
         if ((v = json_member(source, "serviceAccountToken"))) projected_token(e, FIELD(at, "serviceAccountToken"), v, p);
-        if ((v = json_member(source, "clusterTrustBundle"))) projected_bundle(e, FIELD(at, "clusterTrustBundle"), v, p, &s);
-        if ((v = json_member(source, "podCertificate"))) projected_certificate(e, FIELD(at, "podCertificate"), v, p, &s);
         if (json_len(source) > 1) field_forbidden(e, at, "may not specify more than 1 volume type per source");
         i++;
     }

@@ -18,6 +18,7 @@ bool selector_matches(struct arena *a, const struct json *selector, const struct
     return problem == NULL && label_selector_matches(s, labels);
 }
 
+static const struct json *selector_of(const struct json *spec) { return has(spec, "selector") ? json_member(spec, "selector") : NULL; }
 static bool selector_empty(const struct json *s) { return json_len(json_member(s, "matchLabels")) + json_len(json_member(s, "matchExpressions")) == 0; }
 
 static void template_labels(struct field_errors *e, const struct json *template, const struct json *selector) {
@@ -60,7 +61,7 @@ void at_most_100_percent(RULE) {
 /* ---- Deployments and ReplicaSets ---- */
 
 static void selected_template(struct field_errors *e, const struct json *spec, const struct json *old) {
-    const struct json *selector = json_member(spec, "selector"), *template = json_member(spec, "template");
+    const struct json *selector = selector_of(spec), *template = json_member(spec, "template");
     const struct field_path *at = FIELD(SPEC, "selector");
     if (!selector) field_required(e, at, "");
     label_selector(e, at, selector);
@@ -197,7 +198,7 @@ static void daemon_strategy(RULE) {
 }
 
 void validate_daemon_set(struct field_errors *e, const struct json *o, const struct json *old) {
-    const struct json *spec = json_member(o, "spec"), *selector = json_member(spec, "selector"), *template = json_member(spec, "template");
+    const struct json *spec = json_member(o, "spec"), *selector = selector_of(spec), *template = json_member(spec, "template");
     const struct field_path *at = FIELD(SPEC, "selector");
     if (old) fixed_members(e, SPEC, spec, json_member(old, "spec"), "selector");
     label_selector(e, at, selector);
@@ -264,7 +265,7 @@ static const struct json *stateful_template(struct arena *a, const struct json *
 }
 
 static void stateful_spec(RULE, const struct json *old) {
-    const struct json *selector = json_member(o, "selector"), *template = json_member(o, "template");
+    const struct json *selector = selector_of(o), *template = json_member(o, "template");
     const char *management = str_of(o, "podManagementPolicy");
     const struct field_path *at = FIELD(p, "selector");
     if (need(e, p, o, "podManagementPolicy") && !word_in(management, "OrderedReady Parallel"))
