@@ -152,7 +152,7 @@ K
     run k exec client -- sh -c 'exit 7'; [ "$status" -eq 7 ]
     echo data > "$BATS_TEST_TMPDIR/f"; k cp "$BATS_TEST_TMPDIR/f" client:/tmp/f; has data k exec client -- cat /tmp/f
     k cp client:/tmp/f "$BATS_TEST_TMPDIR/g"; has data cat "$BATS_TEST_TMPDIR/g"
-    has "7" k run adder --rm -i --image coracle.test/busybox:1 --restart Never -- sh -c 'echo $((3+4))'
+    has "7" k run adder --rm -i --image coracle.test/busybox:1 --restart Never -- sh -c 'read a; echo $((a+4))' <<< 3
     local pod; pod=$(k get pods -l app=web -o 'jsonpath={.items[0].metadata.name}')
     host timeout 20 "$KUBECTL" port-forward "$pod" 18080:8080 > "$BATS_TEST_TMPDIR/pf" 2>&1 3>&- &
     eventually 10 has "greeting=s3cret" host curl -s -m 2 http://127.0.0.1:18080/
@@ -181,8 +181,8 @@ K
     k create serviceaccount robot; k create role reader --verb get,list --resource pods
     k create rolebinding rb --role reader --serviceaccount t:robot
     local token; token=$(k create token robot)
-    has "client" k --token "$token" --kubeconfig /dev/null --server "https://127.0.0.1:6443" --insecure-skip-tls-verify -n t get pods || \
-        has "client" host curl -sk -H "Authorization: Bearer $token" https://127.0.0.1:6443/api/v1/namespaces/t/pods
+    has "once-" k --token "$token" --kubeconfig /dev/null --server https://127.0.0.1:6443 --insecure-skip-tls-verify -n t get pods
+    has "Forbidden" k --token "$token" --kubeconfig /dev/null --server https://127.0.0.1:6443 --insecure-skip-tls-verify -n t get secrets
     has "Scheduled" k get events
 }
 
@@ -200,7 +200,9 @@ K
 @test "deletion: foreground, background, orphan, forced; namespaces go with everything" {
     k delete deployment web --cascade=orphan; has "web" k get rs -l app=web
     k delete rs -l app=web --cascade=foreground --timeout 60s
-    k delete pod client --force --grace-period 0
+    k run forced --image coracle.test/busybox:1 -- sleep 3600
+    k wait --for condition=Ready pod/forced --timeout 30s
+    k delete pod forced --force --grace-period 0
     k delete namespace t --timeout 90s
     run k get namespace t; [ "$status" -ne 0 ]
 }
