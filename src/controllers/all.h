@@ -8,10 +8,6 @@ extern const struct controller certificatesigningrequest_cleaner_controller; /* 
 extern const struct controller certificatesigningrequest_signing_controller; /* certificates_sign.c */
 extern const struct controller clusterrole_aggregation_controller; /* clusterrole_aggregation.c */
 extern const struct controller cronjob_controller;                 /* cronjob.c */
-extern const struct controller csr_approving_controller;           /* csr_approving.c */
-extern const struct controller csr_cleaner_controller;             /* csr_cleaner.c */
-extern const struct controller csr_serving_approver_controller;    /* csr_serving_approver.c */
-extern const struct controller csr_signing_controller;             /* csr_signing.c */
 extern const struct controller daemonset_controller;               /* daemonset.c */
 extern const struct controller deployment_controller;              /* deployment.c */
 extern const struct controller disruption_controller;              /* disruption.c */

@@ -63,13 +63,31 @@ static bool is_address(const struct json *node, const char *text) {
     return false;
 }
 
-/* Nothing but what the node is called and where it is reached. A node that is not there yet says so itself. */
-static bool own_names(const struct json *node, const char *name, const struct pki_subject *s) {
-    for (const char *const *dns = s->dns; node && dns && *dns; dns++) {
+/* Is it the address of another node, or of a service? */
+static bool is_taken(struct runner *r, const char *self, const char *ip) {
+    cleanup_doc_list struct doc_list nodes = {0}, services = {0};
+    cache_list(r->cache, &resource_nodes, NULL, &nodes);
+    cache_list(r->cache, &resource_services, NULL, &services);
+    for (size_t i = 0; i < nodes.len; i++) {
+        if (!str_eq(doc_name(nodes.items[i]), self) && is_address(nodes.items[i]->root, ip)) return true;
+    }
+    for (size_t i = 0; i < services.len; i++) {
+        JSON_EACH(cluster_ip, json_get(services.items[i]->root, "spec.clusterIPs")) {
+            if (json_str_is(cluster_ip, NULL, ip)) return true;
+        }
+    }
+    return false;
+}
+
+/* Nothing but what the node is called and where it is reached. Of a node that is not there yet the addresses are not
+ * known: any that nobody else has. */
+static bool own_names(struct runner *r, const struct json *node, const char *name, const struct pki_subject *s) {
+    for (const char *const *dns = s->dns; dns && *dns; dns++) {
         if (!str_eq(*dns, name) && !str_eq(*dns, "localhost") && !is_address(node, *dns)) return false;
     }
-    for (const char *const *ip = s->ips; node && ip && *ip; ip++) {
-        if (!is_address(node, *ip) && !str_eq(*ip, "127.0.0.1") && !str_eq(*ip, "::1")) return false;
+    for (const char *const *ip = s->ips; ip && *ip; ip++) {
+        if (str_eq(*ip, "127.0.0.1") || str_eq(*ip, "::1")) continue;
+        if (node ? !is_address(node, *ip) : is_taken(r, name, *ip)) return false;
     }
     return true;
 }
@@ -88,7 +106,7 @@ static struct work_result approve_serving(struct runner *r, struct arena *a, con
     if (!csr || !json_str_is(csr->root, "spec.username", s.common_name) || !in_group(csr->root, "system:nodes")) return WORK_DONE;
     const char *node_name = s.common_name + strlen(NODE_PREFIX);
     cleanup_doc struct doc *node = cache_get(r->cache, &resource_nodes, NULL, node_name);
-    if (!own_names(node ? node->root : NULL, node_name, &s)) return work_again(SECONDS(10)); /* its addresses may be told later */
+    if (!own_names(r, node ? node->root : NULL, node_name, &s)) return work_again(SECONDS(10)); /* its addresses may be told later */
     return work_error(certificate_approve(r, name, "Auto approving kubelet serving certificate: it names the node that asks for it, and nothing else."));
 }
 

@@ -20,7 +20,7 @@ static int64_t certificate_end(struct arena *a, const struct json *csr) {
 static int64_t end_of(struct arena *a, const struct json *csr) {
     int64_t end = json_len(json_get(csr, "status.conditions")) ? INT64_MAX : object_created(csr) + day;
     JSON_EACH(c, json_get(csr, "status.conditions")) {
-        bool waits = json_str_is(c, "type", "Approved") && json_len(json_get(csr, "status.certificate")) == 0;
+        bool waits = json_str_is(c, "type", "Approved") && !json_str(csr, "status.certificate");
         if (!waits) end = MIN(end, object_time(c, "lastUpdateTime") + hour);
     }
     return MIN(end, certificate_end(a, csr));

@@ -47,7 +47,7 @@ static struct error *sign(struct runner *r, struct arena *a, const struct json *
 static bool one_of_ours(const struct json *csr) {
     static const char *const signers[] = {SIGNER_CLIENT, SIGNER_KUBELET_CLIENT, SIGNER_KUBELET_SERVING, SIGNER_LEGACY, NULL};
     return str_in(json_str(csr, "spec.signerName"), signers) && condition_is(csr, "Approved", "True") && !condition_find(csr, "Denied") &&
-           !condition_find(csr, "Failed") && json_len(json_get(csr, "status.certificate")) == 0;
+           !condition_find(csr, "Failed") && !json_str(csr, "status.certificate");
 }
 
 static struct work_result reconcile(struct runner *r, struct arena *a, const char *name) {

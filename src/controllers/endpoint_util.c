@@ -52,7 +52,7 @@ void endpoint_pods(struct runner *r, const struct doc *service, struct doc_list 
 
 bool endpoint_wants_pod(const struct json *pod, bool include_terminating) {
     if (pod_is_terminal(pod) || (!include_terminating && object_deleting(pod))) return false;
-    return json_len(json_get(pod, "status.podIP")) > 0 || json_len(json_get(pod, "status.podIPs")) > 0;
+    return *json_str_or(pod, "status.podIP", "") || json_len(json_get(pod, "status.podIPs")) > 0;
 }
 
 bool endpoint_has_hostname(const struct doc *service, const struct doc *pod) {

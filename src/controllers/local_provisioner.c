@@ -86,7 +86,7 @@ static struct work_result fail_claim(struct runner *r, const struct doc *claim, 
 static struct work_result provision(struct runner *r, struct arena *a, const char *ns, const char *name) {
     const struct controllers_config *config = r->config;
     cleanup_doc struct doc *claim = cache_get(r->cache, &resource_persistentvolumeclaims, ns, name);
-    if (!claim || object_deleting(claim->root) || json_len(json_get(claim->root, "spec.volumeName")) > 0 || !config->local_volumes_dir) return WORK_DONE;
+    if (!claim || object_deleting(claim->root) || *json_str_or(claim->root, "spec.volumeName", "") || !config->local_volumes_dir) return WORK_DONE;
     if (!str_eq(object_annotation(claim->root, STORAGE_PROVISIONER), PROVISIONER)) return WORK_DONE;
     cleanup_doc struct doc *class = cache_get(r->cache, &resource_storage_storageclasses, NULL, volume_class(claim->root));
     if (!class) return WORK_DONE;
