@@ -3,6 +3,8 @@
 load lib.bash
 
 setup() { D=$BATS_TEST_TMPDIR/data; PORT=$((20000 + RANDOM % 10000)); }
+serve() { exec "$CORACLE" server --data-dir "$D" --agent=false --bind-address 127.0.0.1 --secure-port "$PORT"; } # for the background
+teardown() { [ -z "${SERVER:-}" ] || kill -9 "$SERVER" 2>/dev/null || true; }
 server() { timeout 20 "$CORACLE" server --data-dir "$D" --agent=false --bind-address 127.0.0.1 --secure-port "$PORT" "$@"; }
 
 @test "an unknown flag is named" {
@@ -29,14 +31,14 @@ server() { timeout 20 "$CORACLE" server --data-dir "$D" --agent=false --bind-add
 }
 
 @test "a second server on the same data is refused" {
-    server > "$BATS_TEST_TMPDIR/log" 2>&1 3>&- & local p=$!
+    serve > "$BATS_TEST_TMPDIR/log" 2>&1 3>&- & local p=$!; SERVER=$p
     eventually 10 has ok curl -sk "https://127.0.0.1:$PORT/readyz"
     PORT=$((PORT + 1)); run server; kill $p; wait $p || true
     [ "$status" -ne 0 ]; [[ $output == *"state.db"* ]]
 }
 
 @test "malformed requests get clear answers and the server lives on" {
-    server > "$BATS_TEST_TMPDIR/log" 2>&1 3>&- & local p=$!
+    serve > "$BATS_TEST_TMPDIR/log" 2>&1 3>&- & local p=$!; SERVER=$p
     eventually 10 has ok curl -sk "https://127.0.0.1:$PORT/readyz"
     local kc=$D/kubeconfig
     has "does not contain" "$(newest_kubectl)" --kubeconfig "$kc" create --raw /api/v1/namespaces -f /dev/null || true
@@ -47,7 +49,7 @@ server() { timeout 20 "$CORACLE" server --data-dir "$D" --agent=false --bind-add
 }
 
 @test "a snapshot taken while running is restored elsewhere" {
-    server > "$BATS_TEST_TMPDIR/log" 2>&1 3>&- & local p=$!
+    serve > "$BATS_TEST_TMPDIR/log" 2>&1 3>&- & local p=$!; SERVER=$p
     eventually 10 has ok curl -sk "https://127.0.0.1:$PORT/readyz"
     local kubectl; kubectl=$(newest_kubectl)
     "$kubectl" --kubeconfig "$D/kubeconfig" create configmap kept --from-literal a=b
@@ -55,14 +57,14 @@ server() { timeout 20 "$CORACLE" server --data-dir "$D" --agent=false --bind-add
     "$kubectl" --kubeconfig "$D/kubeconfig" delete configmap kept
     kill $p; wait $p || true
     "$CORACLE" restore "$BATS_TEST_TMPDIR/snap" --data-dir "$D" --force
-    server > "$BATS_TEST_TMPDIR/log" 2>&1 3>&- & p=$!
+    serve > "$BATS_TEST_TMPDIR/log" 2>&1 3>&- & p=$!; SERVER=$p
     eventually 10 has ok curl -sk "https://127.0.0.1:$PORT/readyz"
     has "kept" "$kubectl" --kubeconfig "$D/kubeconfig" get configmaps
     kill $p; wait $p || true
 }
 
 @test "SIGTERM ends the server with status 0" {
-    server > "$BATS_TEST_TMPDIR/log" 2>&1 3>&- & local p=$!
+    serve > "$BATS_TEST_TMPDIR/log" 2>&1 3>&- & local p=$!; SERVER=$p
     eventually 10 has ok curl -sk "https://127.0.0.1:$PORT/readyz"
-    pkill -TERM -P $p; wait $p
+    kill -TERM $p; wait $p
 }

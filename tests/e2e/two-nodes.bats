@@ -30,7 +30,7 @@ K
     local pod ip
     for pod in $(k get pods -l app=web -o name); do
         for ip in $(k get pods -l app=web -o 'jsonpath={.items[*].status.podIP}'); do
-            has "host=web-" k exec "$pod" -- busybox wget -qO- -T 3 "http://$ip:8080/"
+            has "host=web-" k exec "$pod" -- fetch "$ip:8080"
         done
     done
     k run client --image coracle.test/busybox:1 --overrides '{"spec":{"nodeName":"node-2","terminationGracePeriodSeconds":0}}' -- sleep 3600
