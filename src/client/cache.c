@@ -27,7 +27,7 @@ static struct tree_node *tree_change(struct tree_node *root, const char *key, st
     return root;
 }
 
-static const char *owner_uid(const struct doc *d) { return d ? json_str(controller_of(d->root), "uid") : NULL; }
+static const char *owner_uid(const struct doc *d) { return d ? json_str_or(controller_of(d->root), "uid", "") : NULL; }
 static const char *node_name(const struct doc *d) { return d ? json_str(d->root, "spec.nodeName") : NULL; }
 
 static void index_change(struct tree_node **root, const char *(*value)(const struct doc *), const char *key, struct doc *before,

@@ -20,7 +20,8 @@ MUST_CHECK struct error *cache_wait_synced(struct cache *c, int64_t timeout);
 struct doc *cache_get(struct cache *c, const struct resource *r, const char *ns, const char *name); /* new reference or NULL */
 /* All objects of a namespace (NULL: all), ordered by namespace and name. */
 void cache_list(struct cache *c, const struct resource *r, const char *ns, struct doc_list *out);
-/* Objects whose controller reference (metadata.ownerReferences[controller=true]) has this uid; indexed. */
+/* Objects whose controller reference (metadata.ownerReferences[controller=true]) has this uid; "": those that have no
+ * controller. Indexed. */
 void cache_list_owned(struct cache *c, const struct resource *r, const char *ns, const char *owner_uid, struct doc_list *out);
 /* Pods of a node (spec.nodeName); indexed. */
 void cache_list_on_node(struct cache *c, const char *node, struct doc_list *out);

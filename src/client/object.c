@@ -142,7 +142,8 @@ struct error *claim_objects(const struct claim *c, struct doc_list *out) {
     struct error *first = NULL;
     bool checked = false;
     TRY(label_selector_from_json(&a, c->selector, &s));
-    cache_list(c->cache, c->resource, doc_namespace(c->owner), &all);
+    cache_list_owned(c->cache, c->resource, doc_namespace(c->owner), doc_uid(c->owner), &all);
+    cache_list_owned(c->cache, c->resource, doc_namespace(c->owner), "", &all);
     for (size_t i = 0; i < all.len; i++) {
         struct error *e = claim_one(&a, c, s, all.items[i], &checked, out);
         if (first) error_free(e);
