@@ -6,6 +6,7 @@
 #include "client/kubeconfig.h"
 #include "net/http_client.h"
 #include "net/tls.h"
+#include "store/encrypt.h"
 #include "store/store.h"
 #include <fcntl.h>
 #include <stdio.h>
@@ -114,17 +115,24 @@ struct error *backup_fetch(const char *kubeconfig, const char *file) {
 
 /* ---- files ---- */
 
-static struct error *with_store(const char *database, const char *copy) {
+static struct error *with_store(const char *database, const char *key, const char *copy) {
     struct store *s;
-    struct store_config c = {.backend = "sqlite", .path = database, .clock = &clock_real};
+    struct encryption *encryption;
     if (access(database, F_OK) != 0) return error_new("%s does not exist", database);
-    TRY(store_open(&c, &s));
-    struct error *e = copy ? store_backup(s, copy) : NULL;
-    store_close(s);
+    if (access(key, F_OK) != 0) return error_new("%s is missing: without the key the Secrets in %s cannot be read", key, database);
+    TRY(encryption_open(key, &encryption));
+    struct store_transform secrets = {"secrets", encryption_encode, encryption_decode, encryption};
+    struct store_config c = {.backend = "sqlite", .path = database, .clock = &clock_real, .transforms = &secrets, .transform_count = 1};
+    struct error *e = store_open(&c, &s);
+    if (e == NULL) {
+        e = copy ? store_backup(s, copy) : NULL;
+        store_close(s);
+    }
+    encryption_free(encryption);
     return e;
 }
 
-struct error *backup_of_file(const char *database, const char *file) { return with_store(database, file); }
+struct error *backup_of_file(const char *database, const char *key, const char *file) { return with_store(database, key, file); }
 
 static struct error *copy_file(const char *from, const char *to) {
     cleanup_buf struct buf bytes = {0};
@@ -132,10 +140,10 @@ static struct error *copy_file(const char *from, const char *to) {
     return file_write_atomic(to, bytes.data, bytes.len, 0600);
 }
 
-struct error *backup_restore(const char *file, const char *database) {
+struct error *backup_restore(const char *file, const char *database, const char *key) {
     cleanup_free char *fresh = xprintf("%s.restored", database), *wal = xprintf("%s-wal", database), *shm = xprintf("%s-shm", database);
     TRY(copy_file(file, fresh));
-    struct error *e = with_store(fresh, NULL);
+    struct error *e = with_store(fresh, key, NULL);
     if (e == NULL) {
         unlink(wal);
         unlink(shm);

@@ -10,6 +10,7 @@ struct store;
 void backup_serve(struct apiserver *s, struct store *store, const char *dir);
 /* Asks the server of the kubeconfig for a copy and writes it to `file` (0600). */
 MUST_CHECK struct error *backup_fetch(const char *kubeconfig, const char *file);
-MUST_CHECK struct error *backup_of_file(const char *database, const char *file);
+/* `key` is the file with the encryption key of Secrets. */
+MUST_CHECK struct error *backup_of_file(const char *database, const char *key, const char *file);
 /* Checks the copy by opening it, then replaces the database. */
-MUST_CHECK struct error *backup_restore(const char *file, const char *database);
+MUST_CHECK struct error *backup_restore(const char *file, const char *database, const char *key);

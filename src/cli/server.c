@@ -133,7 +133,7 @@ static struct error *start_api(struct server *s) {
         .service_account_key = key, .service_cidrs = (const char *const[]){o->service_cidr, NULL}, .node_port_first = first, .node_port_last = last,
         .advertise_address = o->advertise_address, .secure_port = (int)o->secure_port, .node_tls = s->node_tls, .proxy_client_cert = client_cert,
         .proxy_client_key = client_key, .feature_gates = o->feature_gates, .enabled_admission = o->enable_admission,
-        .disabled_admission = o->disable_admission,
+        .disabled_admission = o->disable_admission, .metrics_api = o->metrics_api && o->agent,
     };
     TRY(apiserver_new(&c, &s->api));
     backup_serve(s->api, s->store, s->o.data_dir);

@@ -23,7 +23,7 @@ static int run_snapshot(int argc, char **argv) {
     struct layout l;
     layout_init(&l, &a, o.data_dir);
     bool running = access(l.server_address, F_OK) == 0;
-    struct error *e = running ? backup_fetch(l.kubeconfig, rest[0]) : backup_of_file(l.database, rest[0]);
+    struct error *e = running ? backup_fetch(l.kubeconfig, rest[0]) : backup_of_file(l.database, l.encryption_key, rest[0]);
     if (e != NULL) return cli_fail(e);
     printf("saved %s\n", rest[0]);
     return 0;
@@ -33,7 +33,7 @@ static struct error *restore(const struct layout *l, const struct options *o, co
     if (access(l->server_address, F_OK) == 0) return error_new("the server of %s is running; stop it before restoring", o->data_dir);
     if (access(l->database, F_OK) == 0 && !o->force) return error_new("%s exists; --force replaces it", l->database);
     TRY(dir_make(o->data_dir, 0700));
-    return backup_restore(file, l->database);
+    return backup_restore(file, l->database, l->encryption_key);
 }
 
 static int run_restore(int argc, char **argv) {

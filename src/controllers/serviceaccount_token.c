@@ -31,7 +31,7 @@ static const struct json *base64_value(struct arena *a, const char *text) {
 
 static bool complete(const struct json *secret, const struct json *ca, const struct json *ns) {
     const struct json *data = json_get(secret, "data");
-    return json_len(json_member(data, "token")) > 0 && json_equal(json_member(data, "ca.crt"), ca) && json_equal(json_member(data, "namespace"), ns);
+    return json_str_or(json_member(data, "token"), NULL, "")[0] != '\0' && json_equal(json_member(data, "ca.crt"), ca) && json_equal(json_member(data, "namespace"), ns);
 }
 
 static struct work_result remove_secret(struct runner *r, const struct doc *secret) {
@@ -56,7 +56,7 @@ static struct work_result reconcile(struct runner *r, struct arena *a, const cha
     const struct json *ca = base64_value(a, config->ca_cert), *ns_value = base64_value(a, ns), *o = secret->root;
     if (complete(o, ca, ns_value) && wanted_uid != NULL) return WORK_DONE;
     const struct json *data = json_get(o, "data");
-    if (json_len(json_member(data, "token")) == 0) {
+    if (json_str_or(json_member(data, "token"), NULL, "")[0] == '\0') {
         cleanup_free char *token = config->issue_token(config->issue_token_arg, ns, account_name, doc_uid(account), name, doc_uid(secret));
         data = json_with_member(a, data, "token", base64_value(a, token));
     }
