@@ -4,7 +4,7 @@
 static const struct admission_plugin plugins[] = {
     {"NamespaceLifecycle", namespace_lifecycle, NULL},
 //    {"NodeRestriction", node_restriction, NULL},
-//    {"LimitRanger", limit_ranger, limit_ranger_check},
+    {"LimitRanger", limit_ranger, limit_ranger_check},
     {"ServiceAccount", service_account, service_account_check},
     {"TaintNodesByCondition", taint_nodes, NULL},
 //    {"PodSecurity", NULL, pod_security},
@@ -22,7 +22,7 @@ static const struct admission_plugin plugins[] = {
     {"MutatingAdmissionWebhook", mutating_webhooks, NULL},
 //    {"ValidatingAdmissionPolicy", NULL, validating_policies},
     {"ValidatingAdmissionWebhook", NULL, validating_webhooks},
-//    {"ResourceQuota", NULL, resource_quota},
+    {"ResourceQuota", NULL, resource_quota},
 };
 
 bool change_is(const struct change *c, const struct resource *r, const char *sub) { return c->resource == r && strcmp(c->sub, sub) == 0; }

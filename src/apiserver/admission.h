@@ -15,6 +15,10 @@ typedef struct error *admit_fn(struct change *c);
 struct error *admission_forbidden(const struct change *c, const char *fmt, ...) PRINTF(2, 3);
 bool change_is(const struct change *c, const struct resource *r, const char *sub); /* sub "": the object itself */
 
+/* admission_limit_ranger.c: a pod's requests or limits together ("requests", "limits"). */
+const struct json *pod_total(struct arena *a, const struct json *pod, const char *field);
+const char *errors_text(struct arena *a, const struct json_array *errors); /* one alone, several in brackets */
+
 admit_fn namespace_lifecycle, node_restriction_mutate, node_restriction, limit_ranger, limit_ranger_check, service_account, service_account_check, taint_nodes,
     pod_security, priority_mutate, priority_check, default_tolerations, default_storage_class, storage_protection, claim_resize, runtime_class,
     runtime_class_check, certificate_approval, certificate_signing, certificate_subject, default_ingress_class, topology_labels, mutating_webhooks,

@@ -137,6 +137,16 @@ static void order_metadata(struct change *c) {
     c->object = json_with_member(c->r->arena, c->object, "metadata", json_object_done(&o));
 }
 
+static struct error *create_once(struct change *c, const char *generate);
+
+/* What is committed along (a quota's usage, an address) was changed by somebody else meanwhile. */
+static struct error *again(struct change *c, const char *generate) {
+    for (size_t i = 0; i < c->extra_count; i++) doc_unref(c->extra[i].value);
+    c->extra_count = 0;
+    if (++c->attempts == MAX_ATTEMPTS) return status_too_many_requests("the object's quota or address is being changed by too many requests", 1);
+    return create_once(c, generate);
+}
+
 static struct error *create_once(struct change *c, const char *generate) {
     struct arena *a = c->r->arena;
     bool generated = *generate && !*meta_str(c->object, "name");
@@ -154,6 +164,7 @@ static struct error *create_once(struct change *c, const char *generate) {
         if (there) return status_already_exists(c->r->group, c->r->plural, c->name);
     }
     struct error *e = commit(c);
+    if (error_is(e, "Conflict") && !e->has_details) return error_free(e), again(c, generate);
     if (!error_is(e, "AlreadyExists")) return e;
     error_free(e);
     return generated ? status_generate_name_conflict(c->r->group, c->r->plural, c->name) : status_already_exists(c->r->group, c->r->plural, c->name);

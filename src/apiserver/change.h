@@ -21,6 +21,7 @@ struct change {
     /* More that is committed with it: addresses, usage. Documents are owned by the change. */
     struct store_op extra[CHANGE_MAX_OPS];
     size_t extra_count;
+    int attempts;
     bool applied;                 /* field management is done */
     bool deleted_instead;         /* the update removed the last finalizer of an object being deleted */
     const struct json *last;      /* of a deletion: the object as it went */
