@@ -39,6 +39,7 @@ struct apiserver_config {
     const char *proxy_client_cert, *proxy_client_key;
     const char *const *feature_gates; /* "Name=true"; ends with NULL; may be NULL */
     const char *const *enabled_admission, *const *disabled_admission; /* plug-in names, end with NULL; may be NULL */
+    bool metrics_api;                 /* serve metrics.k8s.io from what the nodes measure */
     unsigned max_requests_in_flight, max_mutating_in_flight; /* 0: 400, 200 */
 };
 /* Makes the bootstrap objects that are missing (blocking until they are durable), then serves. Strings are copied. */

@@ -1,6 +1,7 @@
 /* Calls from the same process: the stages behind authentication, without encoding; the caller's thread waits. */
 #include "apiserver/auth.h"
 #include "apiserver/change.h"
+#include "apiserver/metrics_api.h"
 
 struct waiter {
     struct request r; /* first */
@@ -40,6 +41,7 @@ static const struct { const char *verb; struct error *(*serve)(struct request *r
 static struct error *serve(struct request *r) {
     bool handled = false;
     TRY(authz_request(r));
+    if (r->resource == &resource_metrics_nodes || r->resource == &resource_metrics_pods) return r->server->config.metrics_api ? metrics_api_serve(r) : unknown_path();
     if (*r->subresource && r->sub == NULL) return unknown_path();
     TRY(serve_subresource(r, &handled));
     if (!handled && r->resource->table == NULL && strcmp(r->verb, "create") != 0) return unknown_path(); /* kept by nobody here */

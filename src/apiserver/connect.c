@@ -57,7 +57,16 @@ struct error *connect_target(struct request *r, const char *scheme, const char *
 
 /* ---- handing the exchange over ---- */
 
-const char *const connect_private_headers[] = {"authorization", "impersonate-user", "impersonate-group", "impersonate-uid", NULL};
+/* What was for this server, and what only a front proxy may say. */
+static void hide_credentials(struct http_exchange *x) {
+    struct http_header *kept = arena_calloc(&x->arena, x->header_count + 1, sizeof(*kept));
+    size_t n = 0;
+    for (size_t i = 0; i < x->header_count; i++) {
+        const char *name = x->headers[i].name;
+        if (strcmp(name, "authorization") != 0 && !str_starts(name, "impersonate-") && !str_starts(name, "x-remote-")) kept[n++] = x->headers[i];
+    }
+    x->headers = kept, x->header_count = n;
+}
 
 static void failed(struct http_exchange *x, const struct error *e, void *arg) {
     (void)x;
@@ -67,9 +76,12 @@ static void failed(struct http_exchange *x, const struct error *e, void *arg) {
 static void start(struct request *r) {
     const struct http_proxy *p = r->answer.start_arg;
     struct http_client *client = client_of(r->server->connector, r->x->loop);
+    struct tls_config *tls = TAKE(r->answer.tls);
+    hide_credentials(r->x);
     request_release(r);
     if (client) http_proxy_serve(r->x, client, p);
     else respond_error(r, &(struct error){.code = 500, .reason = (char[]){"InternalError"}, .message = (char[]){"too many event loops"}});
+    tls_config_unref(tls);
 }
 
 struct error *connect_answer(struct request *r, const struct http_proxy *p) {
@@ -218,7 +230,7 @@ static struct error *serve_log(struct request *r, const struct json *pod) {
         r->answer.content_type = "text/plain";
         return NULL;
     }
-    struct http_proxy p = {.head = log_head, .collected = log_refused, .drop = connect_private_headers};
+    struct http_proxy p = {.head = log_head, .collected = log_refused};
     TRY(connect_node(r, node, &p.target));
     p.path = arena_printf(r->arena, "/containerLogs/%s/%s/%s%s", r->ns, r->name, container, buf_str(&query));
     return connect_answer(r, &p);
@@ -261,7 +273,7 @@ static struct error *serve_stream(struct request *r, const struct json *pod) {
     const char *container = "", *node = json_str_or(pod, "spec.nodeName", "");
     if (!ports) TRY(choose_container(r, pod, &container));
     if (!*node) return status_bad_request("pod %s does not have a host assigned", r->name);
-    struct http_proxy p = {.failed = stream_failed, .drop = connect_private_headers};
+    struct http_proxy p = {.failed = stream_failed};
     TRY(connect_node(r, node, &p.target));
     if (!asks_upgrade(r)) return status_bad_request("Upgrade request required");
     ports ? port_query(r, &query) : exec_query(r, &query);

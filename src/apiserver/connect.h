@@ -23,5 +23,3 @@ struct error *connect_node(struct request *r, const char *name, struct net_targe
 
 /* connect_proxy.c: nodes/proxy, pods/proxy, services/proxy */
 struct error *serve_proxy(struct request *r);
-/* Attributes of `request` that the next server must not see; ends with NULL. */
-extern const char *const connect_private_headers[];

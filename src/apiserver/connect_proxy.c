@@ -249,8 +249,8 @@ static struct error *redirect_inside(struct request *r) {
 }
 
 struct error *serve_proxy(struct request *r) {
-    static const char *const page_drops[] = {"authorization", "impersonate-user", "impersonate-group", "impersonate-uid", "accept-encoding", NULL};
-    struct http_proxy p = {.failed = unreachable, .drop = connect_private_headers, .head = proxy_head, .rewrite = rewrite_page};
+    static const char *const page_drops[] = {"accept-encoding", NULL};
+    struct http_proxy p = {.failed = unreachable, .head = proxy_head, .rewrite = rewrite_page};
     const struct resource *to = r->resource;
     TRY(to == &resource_nodes ? node_location(r, &p.target) : to == &resource_pods ? pod_location(r, &p.target) : service_location(r, &p.target));
     const char *tail = tail_of(r), *connection = http_header(r->x, "connection");

@@ -1,4 +1,5 @@
 /* Discovery: /api, /apis, groups, group versions, and all of it in one document (aggregated discovery v2). */
+#include "apiserver/aggregator.h"
 #include "apiserver/paths.h"
 
 void resource_list_add(struct resource_list *l, const struct resource *r) {
@@ -11,6 +12,7 @@ void resource_list_add(struct resource_list *l, const struct resource *r) {
 
 void served_resources(struct apiserver *s, struct resource_list *out) {
     for (size_t i = 0; builtin_resources[i]; i++) resource_list_add(out, builtin_resources[i]);
+    for (size_t i = 0; s->config.metrics_api && aggregated_resources[i]; i++) resource_list_add(out, aggregated_resources[i]);
     custom_resources(s, out);
 }
 
@@ -109,10 +111,16 @@ static void add_version(struct group *g, struct arena *a, const char *version) {
     json_array_add(&g->versions, json_string(a, version));
 }
 
+static void add_aggregated(const char *group, const char *version, const struct json *resources, void *arg) {
+    struct groups *g = arg;
+    (void)resources;
+    add_version(group_named(g, group), g->arena, version);
+}
+
 static void collect_groups(struct request *r, struct groups *out) {
     *out = (struct groups){.arena = r->arena};
     for (const struct api_group *g = builtin_groups; g->name; g++) {
-        if (!*g->name || strcmp(g->name, "metrics.k8s.io") == 0) continue;
+        if (!*g->name || (strcmp(g->name, "metrics.k8s.io") == 0 && !r->server->config.metrics_api)) continue;
         struct group *group = group_named(out, g->name);
         for (size_t i = 0; g->versions[i]; i++) add_version(group, r->arena, g->versions[i]);
     }
@@ -120,6 +128,7 @@ static void collect_groups(struct request *r, struct groups *out) {
     custom_resources(r->server, &custom);
     for (size_t i = 0; i < custom.len; i++) add_version(group_named(out, custom.items[i]->group), r->arena, custom.items[i]->version);
     free(custom.items);
+    aggregator_each(r->server, r->arena, add_aggregated, out);
 }
 
 static const struct json *group_json(struct arena *a, const struct group *g, bool with_head) {
@@ -165,6 +174,38 @@ static const struct json *aggregated_resource(struct arena *a, const struct reso
                      r->crd ? custom_verbs(a) : verbs_json(a, r->verbs), strings_or_null(a, r->short_names), strings_or_null(a, r->categories), aggregated_subresources(a, r));
 }
 
+/* ---- what other servers say, in the newer form ---- */
+
+struct foreign {
+    struct arena *arena;
+    const char *group, *version;
+    bool found, stale;
+    struct json_array out;
+};
+
+static const struct json *response_kind(struct foreign *f, const struct json *r) {
+    return json_make(f->arena, "{'group':%s,'version':%s,'kind':%v}", json_str_or(r, "group", f->group), json_str_or(r, "version", f->version), json_member(r, "kind"));
+}
+
+static void add_foreign(const char *group, const char *version, const struct json *list, void *arg) {
+    struct foreign *f = arg;
+    if (strcmp(group, f->group) != 0 || strcmp(version, f->version) != 0) return;
+    f->found = true, f->stale = list == NULL;
+    JSON_EACH(r, json_member(list, "resources")) {
+        const char *name = json_str_or(r, "name", "");
+        if (strchr(name, '/')) continue;
+        struct json_array subs = {.arena = f->arena};
+        JSON_EACH(s, json_member(list, "resources")) {
+            const char *whole = json_str_or(s, "name", ""), *slash = strchr(whole, '/');
+            if (slash == NULL || strlen(name) != (size_t)(slash - whole) || strncmp(name, whole, strlen(name)) != 0) continue;
+            json_array_add(&subs, json_make(f->arena, "{'subresource':%s,'responseKind':%v,'verbs':%v}", slash + 1, response_kind(f, s), json_member(s, "verbs")));
+        }
+        json_array_add(&f->out, json_make(f->arena, "{'resource':%s,'responseKind':%v,'scope':%s,'singularResource':%v,'verbs':%v,'shortNames':%v,'categories':%v,'subresources':%v}",
+                                          name, response_kind(f, r), json_bool(r, "namespaced", false) ? "Namespaced" : "Cluster", json_member(r, "singularName"),
+                                          json_member(r, "verbs"), json_member(r, "shortNames"), json_member(r, "categories"), subs.len ? json_array_done(&subs) : NULL));
+    }
+}
+
 static const struct json *aggregated_group(struct request *r, const struct resource_list *served, const char *group, const struct json *versions) {
     struct arena *a = r->arena;
     struct json_array out = {.arena = a};
@@ -174,7 +215,9 @@ static const struct json *aggregated_group(struct request *r, const struct resou
             const struct resource *res = served->items[i];
             if (strcmp(res->group, group) == 0 && json_str_is(v, NULL, res->version)) json_array_add(&resources, aggregated_resource(a, res));
         }
-        json_array_add(&out, json_make(a, "{'version':%v,'resources':%v,'freshness':'Current'}", v, json_array_done(&resources)));
+        struct foreign f = {.arena = a, .group = group, .version = json_str(v, NULL), .out = {.arena = a}};
+        if (resources.len == 0) aggregator_each(r->server, a, add_foreign, &f);
+        json_array_add(&out, json_make(a, "{'version':%v,'resources':%v,'freshness':%s}", v, json_array_done(f.found ? &f.out : &resources), f.stale ? "Stale" : "Current"));
     }
     return json_make(a, "{'metadata':{'name':%s},'versions':%v}", *group ? group : NULL, json_array_done(&out));
 }

@@ -59,6 +59,7 @@ struct apiserver {
     struct webhooks *webhooks;
     struct connector *connector;
     struct tls_cache *tls_cache;
+    struct metrics_api *metrics_api;
     struct policies *policies;
     struct allocator *allocator;
     struct flow *flow;

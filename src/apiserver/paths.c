@@ -1,4 +1,5 @@
 /* Paths that are no resources: discovery, health, version, metrics, OpenID. */
+#include "apiserver/aggregator.h"
 #include "apiserver/auth.h"
 #include "apiserver/paths.h"
 
@@ -65,7 +66,9 @@ static bool get_only(const struct request *r) { return strcmp(r->method, "GET") 
 static struct error *serve_apis_path(struct request *r) {
     if (r->part_count == 1) return serve_apis(r);
     if (r->part_count == 2) return serve_group(r, r->parts[1]);
-    return serve_group_version(r, r->parts[1], r->parts[2]);
+    bool taken = false;
+    TRY(aggregator_serve(r, r->parts[1], r->parts[2], &taken));
+    return taken ? NULL : serve_group_version(r, r->parts[1], r->parts[2]);
 }
 
 static void start_hook(struct request *r) {

@@ -15,6 +15,7 @@ void request_release(struct request *r) {
         free(r->answer.list->docs);
         r->answer.list = NULL;
     }
+    tls_config_unref(TAKE(r->answer.tls));
     error_free(r->error);
     error_free(atomic_exchange(&r->commit_error, NULL));
     r->error = NULL;
@@ -58,6 +59,7 @@ static bool may_block(struct request *r) {
     if (r->error) return false;
     const char *auth = http_header(r->x, "authorization");
     if (s->token_hook_count > 0 && auth && *auth) return true;
+    if (s->config.metrics_api && strcmp(r->group, "metrics.k8s.io") == 0) return true;
     if (r->is_resource && *r->subresource && connect_name(r->subresource)) return webhooks_any(s);
     return r->is_resource && strcmp(r->verb, "get") != 0 && strcmp(r->verb, "list") != 0 && strcmp(r->verb, "watch") != 0 && webhooks_any(s);
 }

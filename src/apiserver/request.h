@@ -30,6 +30,7 @@ struct answer {
     const char *content_type;
     void (*start)(struct request *r); /* takes the exchange over, on its loop (a watch, a proxy) */
     void *start_arg, *proxied;  /* connect.c's */
+    struct tls_config *tls;     /* a reference that is held until the start */
     const char *location;       /* of a redirection, else NULL */
     bool no_transform;          /* never a table or metadata */
 };

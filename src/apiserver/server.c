@@ -3,6 +3,7 @@
 #include "apiserver/bootstrap.h"
 #include "apiserver/change.h"
 #include "apiserver/connect.h"
+#include "apiserver/metrics_api.h"
 #include "apiserver/parts.h"
 #include "apiserver/remote.h"
 #include "apiserver/watch.h"
@@ -43,6 +44,7 @@ static void copy_config(struct apiserver *s, const struct apiserver_config *c) {
 static struct error *start(struct apiserver *s) {
     s->connector = connector_new();
     s->tls_cache = tls_cache_new();
+    s->metrics_api = metrics_api_new();
     s->rbac = rbac_new(s);
     s->crds = crds_new(s);
     s->apiservices = apiservices_new(s);
@@ -51,7 +53,8 @@ static struct error *start(struct apiserver *s) {
     s->allocator = allocator_new(s);
     TRY(token_signer_new(&s->config, &s->signer));
     if (s->config.token_auth_file) TRY(token_file_load(s->config.token_auth_file, &s->token_file));
-    return bootstrap_run(s);
+    TRY(bootstrap_run(s));
+    return metrics_api_register(s);
 }
 
 struct error *apiserver_new(const struct apiserver_config *config, struct apiserver **out) {
@@ -80,13 +83,14 @@ void apiserver_shutdown(struct apiserver *s) {
 void apiserver_free(struct apiserver *s) {
     if (s == NULL) return;
     worker_pool_close(s->workers);
+    apiservices_free(s->apiservices);
     if (s->client) http_client_close(s->client);
     connector_free(s->connector);
     tls_cache_free(s->tls_cache);
+    metrics_api_free(s->metrics_api);
     allocator_free(s->allocator);
     policies_free(s->policies);
     webhooks_free(s->webhooks);
-    apiservices_free(s->apiservices);
     rbac_free(s->rbac);
     crds_free(s->crds);
     token_signer_free(s->signer);

@@ -5,12 +5,8 @@
 #include "apiserver/paths.h"
 #include "apiserver/strategy.h"
 
-struct apiservices *apiservices_new(struct apiserver *s) { (void)s; return NULL; }
-void apiservices_free(struct apiservices *c) { (void)c; }
 struct policies *policies_new(struct apiserver *s) { (void)s; return NULL; }
 void policies_free(struct policies *c) { (void)c; }
-struct error *proxy_aggregated(struct request *r, bool *taken) { (void)r, (void)taken; return NULL; }
-const struct json *apiservice_create(struct change *c, const struct json *o) { (void)c; return o; }
 bool returns_object(const struct resource *r) {
     static const struct resource *const kinds[] = {&resource_pods, &resource_persistentvolumeclaims, &resource_persistentvolumes, &resource_services,
         &resource_serviceaccounts, &resource_podtemplates, &resource_resourcequotas, &resource_storage_storageclasses, &resource_storage_csidrivers,
