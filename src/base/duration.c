@@ -5,8 +5,8 @@
 /* The ranges and roundings of apimachinery's duration.HumanDuration. */
 const char *time_human_duration(char out[TIME_STRING_MAX], int64_t duration) {
     int64_t seconds = duration / NSEC_PER_SEC, minutes = seconds / 60, hours = minutes / 60, days = hours / 24, years = days / 365;
-    if (seconds < -1) return strcpy(out, "<invalid>");
-    if (seconds < 0) return strcpy(out, "0s");
+    if (seconds < -1) return snprintf(out, TIME_STRING_MAX, "<invalid>"), out;
+    if (seconds < 0) return snprintf(out, TIME_STRING_MAX, "0s"), out;
     long first = 0, second = 0;
     char units[2] = {0};
 #define SHOW(a, unit_a, b, unit_b) (first = (long)(a), units[0] = (unit_a), second = (long)(b), units[1] = (unit_b))
@@ -78,32 +78,30 @@ bool duration_parse(const char *s, int64_t *duration) {
     return true;
 }
 
-/* value / unit with the fraction's trailing zeros dropped. */
-static int with_fraction(char *out, uint64_t value, uint64_t unit, int places) {
-    int n = sprintf(out, "%llu", (unsigned long long)(value / unit));
-    if (value % unit == 0) return n;
-    n += sprintf(out + n, ".%0*llu", places, (unsigned long long)(value % unit));
-    while (out[n - 1] == '0') n--;
-    out[n] = '\0';
-    return n;
+/* value / unit and the unit's name, the fraction without trailing zeros. */
+static void print_fraction(char *out, size_t size, uint64_t value, uint64_t unit, int places, const char *name) {
+    char fraction[24] = "";
+    if (value % unit != 0) {
+        int n = snprintf(fraction, sizeof(fraction), ".%0*llu", places, (unsigned long long)(value % unit));
+        while (fraction[n - 1] == '0') fraction[--n] = '\0';
+    }
+    snprintf(out, size, "%llu%s%s", (unsigned long long)(value / unit), fraction, name);
 }
 
 const char *duration_format(char out[TIME_STRING_MAX], int64_t duration) {
-    uint64_t u = duration < 0 ? 0 - (uint64_t)duration : (uint64_t)duration;
-    char *p = out;
+    uint64_t u = duration < 0 ? 0 - (uint64_t)duration : (uint64_t)duration, minute = 60 * (uint64_t)NSEC_PER_SEC, minutes = u / minute;
+    char *p = out, *end = out + TIME_STRING_MAX;
     if (duration < 0) *p++ = '-';
-    if (u == 0) return strcpy(out, "0s");
-    if (u < 1000) {
-        sprintf(p, "%lluns", (unsigned long long)u);
-    } else if (u < 1000000) {
-        strcpy(p + with_fraction(p, u, 1000, 3), "\xC2\xB5s");
-    } else if (u < (uint64_t)NSEC_PER_SEC) {
-        strcpy(p + with_fraction(p, u, 1000000, 6), "ms");
-    } else {
-        uint64_t minutes = u / (60 * (uint64_t)NSEC_PER_SEC);
-        if (minutes >= 60) p += sprintf(p, "%lluh", (unsigned long long)(minutes / 60));
-        if (minutes > 0) p += sprintf(p, "%llum", (unsigned long long)(minutes % 60));
-        strcpy(p + with_fraction(p, u % (60 * (uint64_t)NSEC_PER_SEC), (uint64_t)NSEC_PER_SEC, 9), "s");
+#define ROOM (size_t)(end - p)
+    if (u == 0) snprintf(p, ROOM, "0s");
+    else if (u < 1000) snprintf(p, ROOM, "%lluns", (unsigned long long)u);
+    else if (u < 1000000) print_fraction(p, ROOM, u, 1000, 3, "\xC2\xB5s");
+    else if (u < (uint64_t)NSEC_PER_SEC) print_fraction(p, ROOM, u, 1000000, 6, "ms");
+    else {
+        if (minutes >= 60) p += snprintf(p, ROOM, "%lluh", (unsigned long long)(minutes / 60));
+        if (minutes > 0) p += snprintf(p, ROOM, "%llum", (unsigned long long)(minutes % 60));
+        print_fraction(p, ROOM, u % minute, (uint64_t)NSEC_PER_SEC, 9, "s");
     }
+#undef ROOM
     return out;
 }

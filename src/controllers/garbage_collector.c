@@ -116,7 +116,7 @@ static bool known_gone(struct gc *gc, const char *uid) {
 static void note_gone(struct gc *gc, const char *uid) {
     if (!uid || strlen(uid) >= sizeof(gc->gone[0])) return;
     pthread_mutex_lock(&gc->lock);
-    strcpy(gc->gone[gc->next_gone++ % GONE_KEPT], uid);
+    memcpy(gc->gone[gc->next_gone++ % GONE_KEPT], uid, strlen(uid) + 1);
     pthread_mutex_unlock(&gc->lock);
 }
 

@@ -46,9 +46,9 @@ void doc_register_names(const char *const *names, size_t count) {
     for (size_t i = 0; i < count; i++) {
         const char **slot = name_slot(names[i], strlen(names[i]));
         if (*slot != NULL) continue;
-        strcpy(at, names[i]);
-        *slot = at;
-        at += strlen(at) + 1;
+        size_t n = strlen(names[i]) + 1;
+        *slot = memcpy(at, names[i], n);
+        at += n;
         table_count++;
     }
 }

@@ -32,12 +32,12 @@ static void cleanup_parser_(struct parser *p) {
 /* As strconv.Quote writes one byte, taken for a Latin-1 character, between single quotes. */
 static void quote(char out[16], unsigned char c) {
     static const char names[] = "abtnvfr"; /* of 7 to 13 */
-    if (c == '\'' || c == '\\') sprintf(out, "'\\%c'", c);
-    else if (c >= 7 && c <= 13) sprintf(out, "'\\%c'", names[c - 7]);
-    else if (c < 0x20 || c == 0x7F) sprintf(out, "'\\x%02x'", c);
-    else if (c < 0x7F) sprintf(out, "'%c'", c);
-    else if (c <= 0xA0 || c == 0xAD) sprintf(out, "'\\u%04x'", c);
-    else sprintf(out, "'%c%c'", 0xC0 | c >> 6, 0x80 | (c & 0x3F));
+    if (c == '\'' || c == '\\') snprintf(out, 16, "'\\%c'", c);
+    else if (c >= 7 && c <= 13) snprintf(out, 16, "'\\%c'", names[c - 7]);
+    else if (c < 0x20 || c == 0x7F) snprintf(out, 16, "'\\x%02x'", c);
+    else if (c < 0x7F) snprintf(out, 16, "'%c'", c);
+    else if (c <= 0xA0 || c == 0xAD) snprintf(out, 16, "'\\u%04x'", c);
+    else snprintf(out, 16, "'%c%c'", 0xC0 | c >> 6, 0x80 | (c & 0x3F));
 }
 
 /* The byte at p->p must not stand where it does, inside a token. Always false. Go feeds a space at the end. */

@@ -4,6 +4,7 @@
  * is null, and copies may add a limited number of bytes. */
 #include "base/str.h"
 #include "json/index.h"
+#include <stdio.h>
 
 enum { MAX_COPIED = 3 * 1024 * 1024 }; /* kube-apiserver: JSONPatchMaxCopyBytes */
 
@@ -296,8 +297,8 @@ static struct error *decode(const struct json *v, struct operation *o) {
             *fields[i] = field->s;
             continue;
         }
-        char into[64] = "struct field jsonPatchOp.";
-        strcat(strcat(into, names[i]), " of type string");
+        char into[64];
+        snprintf(into, sizeof(into), "struct field jsonPatchOp.%s of type string", names[i]);
         return cannot(field, into);
     }
     return NULL;

@@ -123,7 +123,7 @@ static struct node_info *best(struct cycle *c, size_t found, uint64_t random) {
     size_t ties = 0, chosen = 0;
     for (size_t j = 0; j < n; j++) most = MAX(most, total[j]);
     for (size_t j = 0; j < n; j++) ties += total[j] == most;
-    for (size_t j = 0, k = random % ties; j < n; j++) {
+    for (size_t j = 0, k = random % MAX(ties, 1); j < n; j++) {
         if (total[j] == most && k-- == 0) chosen = j;
     }
     return nodes[chosen];

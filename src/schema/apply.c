@@ -63,7 +63,7 @@ static struct fieldset *filter(struct context *c, struct fieldset *s) {
     if (paths == NULL || paths[0] == NULL) return s;
     if (paths[0][0] == '=') {
         char **patterns[8] = {0};
-        for (size_t i = 0; paths[i] != NULL && i < ARRAY_LEN(patterns) - 1; i++)
+        for (size_t i = 0; i < ARRAY_LEN(patterns) - 1 && paths[i] != NULL; i++)
             patterns[i] = str_split(a, paths[i] + (i == 0), '.', NULL);
         return keep_only(a, s, patterns, 0);
     }

@@ -179,17 +179,17 @@ static struct error *parse_exact(struct parser *p, struct requirement *r) {
 }
 
 static struct error *parse_requirement(struct parser *p, struct requirement *r) {
-    bool not = p->token == T_NOT;
-    if (not) scan(p);
+    bool negated = p->token == T_NOT;
+    if (negated) scan(p);
     if (peek(p) != T_IDENTIFIER) return expected(p, "identifier");
-    *r = (struct requirement){.key = p->text, .op = not ? OP_NOT_EXISTS : OP_EXISTS};
+    *r = (struct requirement){.key = p->text, .op = negated ? OP_NOT_EXISTS : OP_EXISTS};
     struct name_errors bad = name_qualified(r->key);
     if (bad.len) {
         const char *why = name_errors_join(p->arena, bad, "; ");
         return status_bad_request("<nil>: Invalid value: %s: %s", status_quote(p->arena, r->key), why);
     }
     scan(p);
-    if (!not && p->token != T_END && p->token != T_COMMA) {
+    if (!negated && p->token != T_END && p->token != T_COMMA) {
         TRY(parse_operator(p, &r->op));
         TRY(r->op == OP_IN || r->op == OP_NOT_IN ? parse_set(p, r) : parse_exact(p, r));
     }

@@ -1,4 +1,5 @@
-/* What is parsed is encoded, and that text parses to an equal value. */
+/* What is parsed is encoded, and that text parses to an equal value.
+ * sources: src/json/*.c src/base/*.c -lyaml -lcrypto -lm -lpthread */
 #include "json/doc.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,4 +1,5 @@
-/* Two JSON texts with a NUL between them: a document and a patch, applied both as JSON patch and as merge patch. */
+/* Two JSON texts with a NUL between them: a document and a patch, applied both as JSON patch and as merge patch.
+ * sources: src/json/*.c src/base/*.c -lyaml -lcrypto -lm -lpthread */
 #include "json/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,4 +1,5 @@
-/* What is read is written, and that text reads as an equal value, except for a key "<<", which go-yaml does not quote. */
+/* What is read is written, and that text reads as an equal value, except for a key "<<", which go-yaml does not quote.
+ * sources: src/json/*.c src/base/*.c -lyaml -lcrypto -lm -lpthread */
 #include "json/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
