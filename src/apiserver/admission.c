@@ -7,7 +7,7 @@ static const struct admission_plugin plugins[] = {
     {"LimitRanger", limit_ranger, limit_ranger_check},
     {"ServiceAccount", service_account, service_account_check},
     {"TaintNodesByCondition", taint_nodes, NULL},
-//    {"PodSecurity", NULL, pod_security},
+    {"PodSecurity", NULL, pod_security},
     {"Priority", priority_mutate, priority_check},
     {"DefaultTolerationSeconds", default_tolerations, NULL},
     {"DefaultStorageClass", default_storage_class, NULL},
