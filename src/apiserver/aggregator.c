@@ -261,13 +261,16 @@ static void wake(void *arg) {
 
 /* Reads the watch to its end, so that it wakes again. */
 static void drain(struct apiservices *p) {
-    struct store_event ev;
-    bool lost = false;
-    while (p->watch && store_watch_next(p->watch, &ev, &lost)) {}
-    if (p->watch && !lost) return;
-    if (p->watch) store_watch_close(TAKE(p->watch));
     struct store *s = p->server->store;
-    cleanup_error struct error *e = store_watch_open(s, table_of(p->server, &resource_apiregistration_apiservices), store_revision(s), wake, p, &p->watch);
+    struct store_table *t = table_of(p->server, &resource_apiregistration_apiservices);
+    struct store_event ev;
+    bool lost = true;
+    while (lost) {
+        cleanup_error struct error *e = p->watch ? NULL : store_watch_open(s, t, store_revision(s), wake, p, &p->watch);
+        if (e) return;
+        while (store_watch_next(p->watch, &ev, &lost)) {}
+        if (lost) store_watch_close(TAKE(p->watch));
+    }
 }
 
 /* Waits for a change; where there are servers to ask, not for long. */

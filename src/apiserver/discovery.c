@@ -120,7 +120,7 @@ static void add_aggregated(const char *group, const char *version, const struct 
 static void collect_groups(struct request *r, struct groups *out) {
     *out = (struct groups){.arena = r->arena};
     for (const struct api_group *g = builtin_groups; g->name; g++) {
-        if (!*g->name || (strcmp(g->name, "metrics.k8s.io") == 0 && !r->server->config.metrics_api)) continue;
+        if (!*g->name || strcmp(g->name, "metrics.k8s.io") == 0) continue;
         struct group *group = group_named(out, g->name);
         for (size_t i = 0; g->versions[i]; i++) add_version(group, r->arena, g->versions[i]);
     }
@@ -128,6 +128,7 @@ static void collect_groups(struct request *r, struct groups *out) {
     custom_resources(r->server, &custom);
     for (size_t i = 0; i < custom.len; i++) add_version(group_named(out, custom.items[i]->group), r->arena, custom.items[i]->version);
     free(custom.items);
+    if (r->server->config.metrics_api) add_version(group_named(out, "metrics.k8s.io"), r->arena, "v1beta1");
     aggregator_each(r->server, r->arena, add_aggregated, out);
 }
 

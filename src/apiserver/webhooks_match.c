@@ -47,7 +47,7 @@ struct equivalents {
 
 static void try_equivalent(const struct resource *other, void *arg) {
     struct equivalents *q = arg;
-    bool same = other != q->c->resource && strcmp(other->plural, q->c->resource->plural) == 0 && strcmp(other->table, q->c->resource->table) == 0;
+    bool same = other != q->c->resource && strcmp(other->plural, q->c->resource->plural) == 0 && other->table && str_eq(other->table, q->c->resource->table);
     if (q->found || !same) return;
     JSON_EACH(rule, q->rules) {
         if (rule_matches(q->c, rule, other)) q->found = other;
