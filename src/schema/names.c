@@ -131,7 +131,7 @@ struct name_errors name_qualified(const char *value) {
         name = slash + 1;
     }
     if (*name == '\0') add(&e, "name part must be non-empty");
-    else if (strlen(name) > 63) add(&e, "name part " MAX_LENGTH("63"));
+    else if (strlen(name) > 63) add(&e, "name part " "must be no more than 63 bytes");
     if (!is_key(name)) add(&e, "name part " KEY_ERROR);
     return e;
 }
@@ -139,7 +139,7 @@ struct name_errors name_qualified(const char *value) {
 struct name_errors name_label_value(const char *value) {
     struct name_errors e = {0};
     const char *s = value ? value : "";
-    if (strlen(s) > 63) add(&e, MAX_LENGTH("63"));
+    if (strlen(s) > 63) add(&e, "must be no more than 63 bytes");
     if (*s != '\0' && !is_key(s))
         add(&e, "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end "
                 "with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', " REGEX("(" KEY_FMT ")?"));
