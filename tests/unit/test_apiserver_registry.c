@@ -1,0 +1,210 @@
+/* The registry's verbs, called in the process on a store in memory. */
+#include "apiserver/apiserver.h"
+#include "base/str.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+struct fixture {
+    struct store *store;
+    struct apiserver *server;
+    struct arena arena;
+};
+
+static void fail_on(struct error *e) {
+    if (e) fail_msg("%s", e->message);
+}
+
+static int setup(void **state) {
+    struct fixture *f = *state = xcalloc(1, sizeof(*f));
+    struct store_config sc = {.backend = "memory", .synchronous = true};
+    schema_init();
+    fail_on(store_open(&sc, &f->store));
+    struct apiserver_config config = {.store = f->store, .issuer = "https://kubernetes.default.svc"};
+    fail_on(apiserver_new(&config, &f->server));
+    return 0;
+}
+
+static int teardown(void **state) {
+    struct fixture *f = *state;
+    apiserver_shutdown(f->server);
+    apiserver_free(f->server);
+    store_close(f->store);
+    arena_free(&f->arena);
+    free(f);
+    return 0;
+}
+
+static struct apiserver_call as_admin(const char *verb, const struct resource *r, const char *name, const struct json *body) {
+    static const char *const groups[] = {"system:masters", NULL};
+    return (struct apiserver_call){.user = "admin", .groups = groups, .user_agent = "test/1", .verb = verb, .resource = r, .ns = "default", .name = name, .body = body};
+}
+
+static struct error *call(struct fixture *f, const struct apiserver_call *c, struct doc **out) {
+    struct apiserver_answer a = {0};
+    struct error *e = apiserver_call(f->server, c, &a);
+    if (e) return e;
+    doc_list_free(&a.items);
+    free((char *)(uintptr_t)a.continue_token);
+    if (out) *out = a.doc;
+    else doc_unref(a.doc);
+    return NULL;
+}
+
+static const struct json *config_map(struct fixture *f, const char *name) {
+    return json_make(&f->arena, "{'apiVersion':'v1','kind':'ConfigMap','metadata':{'name':%s},'data':{'k':'v'}}", name);
+}
+
+static struct doc *create(struct fixture *f, const struct json *o) {
+    struct doc *d = NULL;
+    struct apiserver_call c = as_admin("create", &resource_configmaps, NULL, o);
+    fail_on(call(f, &c, &d));
+    return d;
+}
+
+static void a_created_object_has_identity_and_managed_fields(void **state) {
+    struct fixture *f = *state;
+    cleanup_doc struct doc *d = create(f, config_map(f, "a"));
+    assert_string_equal(doc_namespace(d), "default");
+    assert_int_equal(strlen(doc_uid(d)), 36);
+    assert_true(d->revision > 0);
+    assert_string_equal(json_str(json_at(json_get(d->root, "metadata.managedFields"), 0), "manager"), "test");
+}
+
+static void a_second_object_of_the_name_is_refused(void **state) {
+    struct fixture *f = *state;
+    doc_unref(create(f, config_map(f, "twice")));
+    struct apiserver_call c = as_admin("create", &resource_configmaps, NULL, config_map(f, "twice"));
+    cleanup_error struct error *e = call(f, &c, NULL);
+    assert_true(error_is(e, "AlreadyExists"));
+    assert_string_equal(e->message, "configmaps \"twice\" already exists");
+}
+
+static void an_update_with_an_old_version_conflicts(void **state) {
+    struct fixture *f = *state;
+    cleanup_doc struct doc *d = create(f, config_map(f, "stale"));
+    const struct json *o = json_with(&f->arena, d->root, "data.k", json_string(&f->arena, "w"));
+    struct apiserver_call c = as_admin("update", &resource_configmaps, "stale", o);
+    fail_on(call(f, &c, NULL));
+    c.body = json_with(&f->arena, o, "data.k", json_string(&f->arena, "x"));
+    cleanup_error struct error *e = call(f, &c, NULL);
+    assert_true(error_is(e, "Conflict"));
+}
+
+static void an_update_that_changes_nothing_writes_nothing(void **state) {
+    struct fixture *f = *state;
+    cleanup_doc struct doc *d = create(f, config_map(f, "same")), *after = NULL;
+    struct apiserver_call c = as_admin("update", &resource_configmaps, "same", d->root);
+    fail_on(call(f, &c, &after));
+    assert_int_equal(after->revision, d->revision);
+}
+
+static void an_object_with_finalizers_goes_with_the_last_of_them(void **state) {
+    struct fixture *f = *state;
+    const struct json *o = json_with(&f->arena, config_map(f, "held"), "metadata.finalizers", json_make(&f->arena, "['a.b/c']"));
+    doc_unref(create(f, o));
+    struct apiserver_call remove = as_admin("delete", &resource_configmaps, "held", NULL), get = as_admin("get", &resource_configmaps, "held", NULL);
+    struct doc *d = NULL;
+    fail_on(call(f, &remove, NULL));
+    fail_on(call(f, &get, &d));
+    assert_non_null(json_get(d->root, "metadata.deletionTimestamp"));
+    doc_unref(d);
+    struct apiserver_call patch = as_admin("patch", &resource_configmaps, "held", json_make(&f->arena, "{'metadata':{'finalizers':null}}"));
+    patch.patch_type = "application/merge-patch+json";
+    fail_on(call(f, &patch, NULL));
+    cleanup_error struct error *e = call(f, &get, NULL);
+    assert_true(error_is(e, "NotFound"));
+}
+
+static void somebody_without_a_role_is_refused(void **state) {
+    struct fixture *f = *state;
+    struct apiserver_call c = as_admin("list", &resource_secrets, NULL, NULL);
+    c.user = "alice";
+    c.groups = NULL;
+    cleanup_error struct error *e = call(f, &c, NULL);
+    assert_true(error_is(e, "Forbidden"));
+    assert_string_equal(e->message, "secrets is forbidden: User \"alice\" cannot list resource \"secrets\" in API group \"\" in the namespace \"default\"");
+}
+
+static void a_dry_run_leaves_nothing(void **state) {
+    struct fixture *f = *state;
+    struct apiserver_call c = as_admin("create", &resource_configmaps, NULL, config_map(f, "dry")), get = as_admin("get", &resource_configmaps, "dry", NULL);
+    c.options = &(struct request_options){.dry_run = true};
+    fail_on(call(f, &c, NULL));
+    cleanup_error struct error *e = call(f, &get, NULL);
+    assert_true(error_is(e, "NotFound"));
+}
+
+static void a_service_gets_an_address_that_is_free_again_after_it(void **state) {
+    struct fixture *f = *state;
+    const struct json *o = json_make(&f->arena, "{'apiVersion':'v1','kind':'Service','metadata':{'name':'s'},'spec':{'ports':[{'port':80}]}}");
+    struct apiserver_call c = as_admin("create", &resource_services, NULL, o), remove = as_admin("delete", &resource_services, "s", NULL);
+    struct doc *d = NULL;
+    fail_on(call(f, &c, &d));
+    const char *ip = arena_strdup(&f->arena, json_str_or(d->root, "spec.clusterIP", ""));
+    doc_unref(d);
+    struct apiserver_call get = as_admin("get", &resource_networking_ipaddresses, ip, NULL);
+    fail_on(call(f, &get, NULL));
+    fail_on(call(f, &remove, NULL));
+    cleanup_error struct error *e = call(f, &get, NULL);
+    assert_true(error_is(e, "NotFound"));
+}
+
+static void a_quota_counts_and_refuses(void **state) {
+    struct fixture *f = *state;
+    const struct json *ns = json_make(&f->arena, "{'apiVersion':'v1','kind':'Namespace','metadata':{'name':'small'}}");
+    struct apiserver_call make = as_admin("create", &resource_namespaces, NULL, ns);
+    fail_on(call(f, &make, NULL));
+    const struct json *q = json_make(&f->arena, "{'apiVersion':'v1','kind':'ResourceQuota','metadata':{'name':'q'},'spec':{'hard':{'configmaps':'1'}}}");
+    struct apiserver_call quota = as_admin("create", &resource_resourcequotas, NULL, q);
+    quota.ns = "small";
+    fail_on(call(f, &quota, NULL));
+    struct apiserver_call status = as_admin("patch", &resource_resourcequotas, "q", json_make(&f->arena, "{'status':{'hard':{'configmaps':'1'},'used':{'configmaps':'0'}}}"));
+    status.ns = "small", status.subresource = "status", status.patch_type = "application/merge-patch+json";
+    fail_on(call(f, &status, NULL));
+    struct apiserver_call c = as_admin("create", &resource_configmaps, NULL, config_map(f, "one"));
+    c.ns = "small";
+    fail_on(call(f, &c, NULL));
+    c.body = config_map(f, "two");
+    cleanup_error struct error *e = call(f, &c, NULL);
+    assert_string_equal(e->message, "configmaps \"two\" is forbidden: exceeded quota: q, requested: configmaps=1, used: configmaps=1, limited: configmaps=1");
+}
+
+static void wake(void *arg) { (void)arg; }
+
+static void a_watch_sees_an_object_leave_its_selector(void **state) {
+    struct fixture *f = *state;
+    const struct json *o = json_with(&f->arena, config_map(f, "seen"), "metadata.labels", json_make(&f->arena, "{'w':'1'}"));
+    struct apiserver_call c = as_admin("watch", &resource_configmaps, NULL, NULL);
+    c.options = &(struct request_options){.label_selector = "w=1"};
+    struct apiserver_watch *w;
+    fail_on(apiserver_watch_open(f->server, &c, store_revision(f->store), wake, NULL, &w));
+    doc_unref(create(f, o));
+    struct apiserver_call patch = as_admin("patch", &resource_configmaps, "seen", json_make(&f->arena, "{'metadata':{'labels':null}}"));
+    patch.patch_type = "application/merge-patch+json";
+    fail_on(call(f, &patch, NULL));
+    struct store_event ev;
+    bool lost;
+    assert_true(apiserver_watch_next(w, &ev, &lost));
+    assert_int_equal(ev.type, STORE_ADDED);
+    assert_true(apiserver_watch_next(w, &ev, &lost));
+    assert_int_equal(ev.type, STORE_DELETED);
+    assert_false(apiserver_watch_next(w, &ev, &lost));
+    apiserver_watch_close(w);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_created_object_has_identity_and_managed_fields),
+        cmocka_unit_test(a_second_object_of_the_name_is_refused),
+        cmocka_unit_test(an_update_with_an_old_version_conflicts),
+        cmocka_unit_test(an_update_that_changes_nothing_writes_nothing),
+        cmocka_unit_test(an_object_with_finalizers_goes_with_the_last_of_them),
+        cmocka_unit_test(somebody_without_a_role_is_refused),
+        cmocka_unit_test(a_dry_run_leaves_nothing),
+        cmocka_unit_test(a_service_gets_an_address_that_is_free_again_after_it),
+        cmocka_unit_test(a_quota_counts_and_refuses),
+        cmocka_unit_test(a_watch_sees_an_object_leave_its_selector),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
