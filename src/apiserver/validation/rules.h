@@ -54,7 +54,8 @@ const struct json *go_form_of(struct arena *a, const struct type *t, const struc
 const char *go_diff(struct arena *a, const struct json *old, const struct json *now); /* unified, of pretty JSON */
 
 /* ---- shared between kinds ---- */
-enum { META_KUBE = 1, META_NO_UPDATE = 2, META_WHOLE = 4, META_STATUS = META_KUBE };
+/* Metadata: finalizers of built-in kinds; not again on updates; checked as a new object on updates too. */
+enum { META_KUBE = 1, META_NO_UPDATE = 2, META_WHOLE = 4 };
 void kube_finalizers(struct field_errors *e, const struct json *object);
 #define META FIELD(NULL, "metadata")
 #define SPEC FIELD(NULL, "spec")
@@ -62,7 +63,7 @@ void kube_finalizers(struct field_errors *e, const struct json *object);
 void field_checks(struct field_errors *e, const struct field_path *p, const char *value, struct name_errors errors, const char *prefix);
 
 name_check name_ip_address;
-rule_fn node_selector, node_selector_term, node_selector_requirement, topology_selector_term, claim_spec, claim_template_meta, load_balancer_status_ingress;
+rule_fn node_selector, node_selector_term, node_selector_requirement, topology_selector_term, claim_spec, claim_template_meta;
 void endpoint_ip(struct field_errors *e, const struct field_path *p, const char *ip);
 void csi_driver_name(struct field_errors *e, const struct field_path *p, const char *name);
 void volume_source(RULE, const char *name); /* of a persistent volume of that name */
@@ -114,24 +115,23 @@ bool no_backsteps(struct field_errors *e, const struct field_path *p, const char
 /* Every container, as upstream's VisitContainersWithPath. */
 #define EACH_CONTAINER_KIND(k) for (const char *const *k = (const char *const[]){"initContainers", "containers", "ephemeralContainers", NULL}; *k; k++)
 
-validate_fn validate_pod, validate_pod_status, validate_pod_ephemeral, validate_pod_resize, validate_pod_template, validate_binding;
+validate_fn validate_pod, validate_pod_status, validate_pod_ephemeral, validate_pod_resize, validate_pod_template,
+    validate_binding;
 validate_fn validate_service, validate_service_status, validate_endpoints, validate_endpoint_slice;
-validate_fn validate_config_map, validate_secret, validate_namespace, validate_namespace_status, validate_namespace_finalize, validate_node, validate_event,
-    validate_events_v1, validate_replication_controller, validate_replication_controller_status;
+validate_fn validate_config_map, validate_secret, validate_namespace, validate_namespace_status, validate_namespace_finalize,
+    validate_node, validate_event, validate_events_v1, validate_replication_controller,
+    validate_replication_controller_status;
 validate_fn validate_resource_quota, validate_resource_quota_status, validate_limit_range;
 validate_fn validate_volume, validate_volume_status, validate_claim, validate_claim_status;
-validate_fn validate_deployment, validate_deployment_status, validate_replica_set, validate_replica_set_status, validate_daemon_set,
-    validate_daemon_set_status, validate_stateful_set, validate_stateful_set_status, validate_controller_revision, validate_scale;
-validate_fn validate_job, validate_job_status, validate_cron_job, validate_cron_job_status, validate_autoscaler, validate_autoscaler_status;
-validate_fn validate_disruption_budget, validate_disruption_budget_status, validate_ingress, validate_ingress_status, validate_ingress_class,
-    validate_network_policy, validate_ip_address, validate_service_cidr, validate_service_cidr_status;
+validate_fn validate_deployment, validate_deployment_status, validate_replica_set, validate_replica_set_status,
+    validate_daemon_set, validate_daemon_set_status, validate_stateful_set, validate_stateful_set_status,
+    validate_controller_revision, validate_scale;
+validate_fn validate_job, validate_job_status, validate_cron_job, validate_autoscaler, validate_autoscaler_status;
+validate_fn validate_disruption_budget, validate_disruption_budget_status, validate_ingress, validate_ingress_status,
+    validate_ingress_class, validate_network_policy, validate_ip_address, validate_service_cidr;
 validate_fn validate_role, validate_cluster_role, validate_role_binding, validate_cluster_role_binding;
-validate_fn validate_storage_class, validate_volume_attachment, validate_csi_node, validate_csi_driver, validate_csi_capacity, validate_attributes_class;
-validate_fn validate_priority_class, validate_lease, validate_runtime_class, validate_signing_request, validate_signing_status, validate_signing_approval,
-    validate_access_review, validate_local_review, validate_self_review, validate_token_review, validate_token_request;
-validate_fn validate_flow_schema, validate_flow_status, validate_priority_level, validate_mutating_webhooks, validate_validating_webhooks,
-    validate_admission_policy, validate_policy_binding;
-validate_fn validate_device_class, validate_resource_claim, validate_resource_claim_status, validate_claim_template, validate_resource_slice;
-validate_fn validate_crd, validate_crd_status, validate_api_service, validate_api_service_status;
-warn_fn warn_pod, warn_pod_template, warn_workload, warn_cron_job, warn_service, warn_node, warn_claim, warn_volume, warn_budget, warn_ingress, warn_job,
-    warn_storage_class, warn_priority_class, warn_runtime_class, warn_network_policy, warn_endpoints, warn_csi_capacity, warn_crd, warn_stateful_set;
+validate_fn validate_storage_class, validate_volume_attachment, validate_csi_node, validate_csi_driver, validate_csi_capacity,
+    validate_attributes_class;
+validate_fn validate_priority_class, validate_lease, validate_runtime_class;
+validate_fn validate_flow_schema, validate_flow_status, validate_priority_level, validate_mutating_webhooks,
+    validate_validating_webhooks;
