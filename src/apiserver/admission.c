@@ -3,7 +3,6 @@
 
 static const struct admission_plugin plugins[] = {
     {"NamespaceLifecycle", namespace_lifecycle, NULL},
-//    {"NodeRestriction", node_restriction, NULL},
     {"LimitRanger", limit_ranger, limit_ranger_check},
     {"ServiceAccount", service_account, service_account_check},
     {"TaintNodesByCondition", taint_nodes, NULL},
@@ -20,7 +19,6 @@ static const struct admission_plugin plugins[] = {
     {"DefaultIngressClass", default_ingress_class, NULL},
     {"PodTopologyLabels", topology_labels, NULL},
     {"MutatingAdmissionWebhook", mutating_webhooks, NULL},
-//    {"ValidatingAdmissionPolicy", NULL, validating_policies},
     {"ValidatingAdmissionWebhook", NULL, validating_webhooks},
     {"ResourceQuota", NULL, resource_quota},
 };

@@ -244,6 +244,20 @@ static void warn_orphans(struct request *r, const struct json *options) {
     request_warn(r, "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning");
 }
 
+/* Kinds whose storage says ReturnDeletedObject. */
+bool returns_object(const struct resource *r) {
+    static const struct resource *const kinds[] = {
+        &resource_pods, &resource_persistentvolumeclaims, &resource_persistentvolumes, &resource_services, &resource_serviceaccounts,
+        &resource_podtemplates, &resource_resourcequotas, &resource_storage_storageclasses, &resource_storage_csidrivers,
+        &resource_storage_csinodes, &resource_storage_volumeattachments, &resource_storage_volumeattributesclasses,
+        &resource_resource_deviceclasses, &resource_resource_resourceclaims, &resource_resource_resourceclaimtemplates,
+        &resource_resource_resourceslices};
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        if (kinds[i] == r) return true;
+    }
+    return false;
+}
+
 struct finalization {
     struct apiserver *server;
     char *name;

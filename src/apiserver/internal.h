@@ -60,7 +60,6 @@ struct apiserver {
     struct connector *connector;
     struct tls_cache *tls_cache;
     struct metrics_api *metrics_api;
-    struct policies *policies;
     struct allocator *allocator;
     struct flow *flow;
     struct metrics *metrics;

@@ -13,8 +13,5 @@ struct webhooks *webhooks_new(struct apiserver *s);
 void webhooks_free(struct webhooks *w);
 bool webhooks_any(struct apiserver *s); /* is there any configuration at all? */
 
-struct policies *policies_new(struct apiserver *s);
-void policies_free(struct policies *p);
-
 struct allocator *allocator_new(struct apiserver *s);
 void allocator_free(struct allocator *a);
