@@ -190,7 +190,9 @@ static void send_list_json(struct request *r, const struct list_answer *l) {
     json_encode(&body, list_meta(r, l));
     buf_adds(&body, ",\"items\":[");
     const char *head = arena_printf(r->arena, "{\"kind\":\"%s\",\"apiVersion\":\"%s\",", l->resource->kind, version);
-    size_t head_len = strlen(head);
+    size_t head_len = strlen(head), total = 0;
+    for (size_t i = 0; i < l->len; i++) total += doc_encoded(l->docs[i])->len + 1;
+    buf_reserve(&body, total + 4);
     for (size_t i = 0; i < l->len; i++) {
         const struct doc_bytes *b = doc_encoded(l->docs[i]);
         bool cut = !l->resource->crd && b->len > head_len && memcmp(b->data, head, head_len) == 0;

@@ -6,7 +6,8 @@
 #include "apiserver/table.h"
 #include "apiserver/watch.h"
 
-#define PENDING_MAX (4 << 20)
+#define PENDING_MAX (256 << 10) /* bytes queued for a slow client; what comes after waits in the store */
+#define LINE_MAX_ 8192            /* events up to here are written in one piece */
 #define BOOKMARK_EVERY SECONDS(60)
 
 struct watch_stream {
@@ -14,15 +15,24 @@ struct watch_stream {
     struct request *r;
     struct apiserver_watch *watch;
     struct loop_timer *timeout, *bookmark;
-    struct list_answer *initial;       /* the state that comes first */
+    struct list_answer *initial;       /* the state that comes first; NULL when it is sent */
+    size_t initial_sent;
     uint64_t after;                    /* events up to this revision are not sent */
     uint64_t from, sent;               /* revision of the last event or bookmark sent */
     bool bookmarks, initial_end, columns_sent, over, client_gone;
     atomic_bool posted;
 };
 
+static void drop_initial(struct watch_stream *w) {
+    struct list_answer *l = w->initial;
+    for (size_t i = w->initial_sent; l && i < l->len; i++) doc_unref(l->docs[i]);
+    if (l) free(l->docs);
+    w->initial = NULL;
+}
+
 static void stream_free(struct watch_stream *w) {
     struct apiserver *s = w->r->server;
+    drop_initial(w);
     pthread_mutex_lock(&s->watch_lock);
     if (w->prev) w->prev->next = w->next;
     else s->watches = w->next;
@@ -96,9 +106,14 @@ static void release_doc(void *d) { doc_unref(d); }
 /* The object's cached encoding between a head and a tail. */
 static void write_doc(struct watch_stream *w, const char *type, struct doc *d) {
     const struct doc_bytes *b = doc_encoded(d);
-    char head[48];
-    int n = snprintf(head, sizeof(head), "{\"type\":\"%s\",\"object\":", type);
-    http_write(w->r->x, head, (size_t)n, NULL, NULL);
+    char line[LINE_MAX_];
+    size_t n = (size_t)snprintf(line, sizeof(line), "{\"type\":\"%s\",\"object\":", type);
+    if (n + b->len + 2 <= sizeof(line)) {
+        memcpy(line + n, b->data, b->len);
+        memcpy(line + n + b->len, "}\n", 2);
+        return http_write(w->r->x, line, n + b->len + 2, NULL, NULL);
+    }
+    http_write(w->r->x, line, n, NULL, NULL);
     http_write(w->r->x, b->data, b->len, release_doc, doc_ref(d));
     http_write(w->r->x, "}\n", 2, NULL, NULL);
 }
@@ -149,9 +164,24 @@ static void write_bookmark(struct watch_stream *w, uint64_t revision, bool initi
 
 static const char *const event_names[] = {[STORE_ADDED] = "ADDED", [STORE_MODIFIED] = "MODIFIED", [STORE_DELETED] = "DELETED"};
 
+/* True when all of it is queued. */
+static bool pump_initial(struct watch_stream *w) {
+    struct list_answer *l = w->initial;
+    if (l == NULL) return true;
+    while (w->initial_sent < l->len) {
+        if (w->client_gone || http_pending(w->r->x) >= PENDING_MAX) return false;
+        write_event(w, "ADDED", l->docs[w->initial_sent]);
+        doc_unref(l->docs[w->initial_sent++]);
+    }
+    drop_initial(w);
+    if (w->initial_end) write_bookmark(w, w->from, true);
+    return true;
+}
+
 static void pump_events(struct watch_stream *w) {
     struct store_event ev;
     bool lost = false;
+    if (!pump_initial(w)) return;
     while (!w->client_gone && http_pending(w->r->x) < PENDING_MAX) {
         if (!apiserver_watch_next(w->watch, &ev, &lost)) break;
         if (ev.revision <= w->after) continue;
@@ -200,18 +230,7 @@ static void on_bookmark(void *arg) {
     struct watch_stream *w = arg;
     w->bookmark = loop_timer_start(w->r->x->loop, BOOKMARK_EVERY, on_bookmark, w);
     uint64_t at = apiserver_watch_progress(w->watch);
-    if (at > w->sent) write_bookmark(w, at, false);
-}
-
-static void write_initial(struct watch_stream *w) {
-    struct list_answer *l = w->initial;
-    for (size_t i = 0; i < l->len; i++) {
-        write_event(w, "ADDED", l->docs[i]);
-        doc_unref(l->docs[i]);
-    }
-    free(l->docs);
-    w->initial = NULL;
-    if (w->initial_end) write_bookmark(w, w->from, true);
+    if (at > w->sent && w->initial == NULL) write_bookmark(w, at, false);
 }
 
 static int64_t timeout_of(const struct request *r) {
@@ -238,7 +257,6 @@ static void stream_begin(struct request *r) {
     pthread_mutex_unlock(&r->server->watch_lock);
     w->timeout = loop_timer_start(r->x->loop, timeout_of(r), on_timeout, w);
     if (w->bookmarks) w->bookmark = loop_timer_start(r->x->loop, BOOKMARK_EVERY, on_bookmark, w);
-    if (w->initial) write_initial(w);
     w->sent = w->from;
     struct error *e = watch_open(r->server, r->resource, r->ns, r->name, r->options.label_selector, r->options.field_selector, w->from, wake, w, &w->watch);
     if (e) {

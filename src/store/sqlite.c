@@ -192,7 +192,7 @@ static struct error *remove_superseded(struct sqlite_backend *b, const struct su
 
 /* Gives free pages back; the file shrinks at the next checkpoint. */
 static struct error *vacuum(struct sqlite_backend *b, bool *more) {
-    int64_t free_pages;
+    int64_t free_pages = 0;
     TRY(query_int(b, "PRAGMA freelist_count", &free_pages));
     *more |= free_pages > 2 * FREE_PAGES;
     if (free_pages <= FREE_PAGES) return NULL;
@@ -293,7 +293,7 @@ static const char schema[] =
     "INSERT INTO meta VALUES (0);";
 
 static struct error *check_format(struct sqlite_backend *b) {
-    int64_t application, format, tables;
+    int64_t application = 0, format = 0, tables = 0;
     TRY(query_int(b, "PRAGMA application_id", &application));
     TRY(query_int(b, "PRAGMA user_version", &format));
     TRY(query_int(b, "SELECT count(*) FROM sqlite_master", &tables));
