@@ -4,6 +4,9 @@
 #include "base/str.h"
 #include "controllers/all.h"
 
+/* Servers beside this one may still admit objects for a moment. */
+#define GRACE SECONDS(6) /* upstream waits five seconds; the time of deletion is rounded down */
+
 struct deletion {
     struct runner *runner;
     struct arena *arena;
@@ -137,6 +140,8 @@ static bool has_kubernetes_finalizer(const struct json *namespace) {
 static struct work_result reconcile(struct runner *r, struct arena *a, const char *name) {
     cleanup_doc struct doc *namespace = cache_get(r->cache, &resource_namespaces, NULL, name);
     if (namespace == NULL || !object_deleting(namespace->root) || !has_kubernetes_finalizer(namespace->root)) return WORK_DONE;
+    int64_t left = object_time(namespace->root, "metadata.deletionTimestamp") + GRACE - clock_wall(r->clock);
+    if (left > 0) return work_again(left);
     return empty_namespace(r, a, name);
 }
 
