@@ -235,10 +235,10 @@ static struct work_result reconcile(struct runner *runner, struct arena *a, cons
     if (!cron) return WORK_DONE;
     struct run r = {.runner = runner, .arena = a, .cron = cron, .o = cron->root, .now = clock_wall(runner->clock)};
     cache_list_owned(runner->cache, &resource_batch_jobs, ns, doc_uid(cron), &r.jobs);
+    clean_history(&r, "Complete", json_int(cron->root, "spec.successfulJobsHistoryLimit", 3)); /* first: what goes has no event */
+    clean_history(&r, "Failed", json_int(cron->root, "spec.failedJobsHistoryLimit", 1));
     look_at_jobs(&r);
     struct error *e = sync_schedule(&r);
-    clean_history(&r, "Complete", json_int(cron->root, "spec.successfulJobsHistoryLimit", 3));
-    clean_history(&r, "Failed", json_int(cron->root, "spec.failedJobsHistoryLimit", 1));
     struct error *written = workload_update_status(runner, a, &resource_batch_cronjobs, cron, json_get(r.o, "status"));
     doc_list_free(&r.jobs);
     if (e) return error_free(written), work_error(e);
