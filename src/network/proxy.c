@@ -54,8 +54,9 @@ static void add_frame(struct proxy *p, struct buf *b, enum family f) {
                " map service-nodeports { type inet_proto . inet_service : verdict; }\n"
                " map no-endpoint-ips { type %s . inet_proto . inet_service : verdict; }\n"
                " map no-endpoint-nodeports { type inet_proto . inet_service : verdict; }\n"
-               " set hairpins { type %s . %s; }\n",
-               type, type, type, type);
+               " set hairpins { type %s . %s; }\n"
+               " set cluster-ips { type %s; }\n",
+               type, type, type, type, type);
     buf_adds(b, " chain reject-chain {\n  meta l4proto tcp reject with tcp reset\n  reject\n }\n"
                 " chain mark-for-masquerade {\n  meta mark set meta mark | 0x4000\n }\n");
     buf_printf(b, " chain services {\n  %s daddr . meta l4proto . th dport vmap @service-ips\n", ip);
@@ -75,6 +76,10 @@ static void add_frame(struct proxy *p, struct buf *b, enum family f) {
     for (size_t i = 0; i < 3; i++) {
         static const char *const hooks[] = {"input", "forward", "output"};
         buf_printf(b, " chain filter-%s {\n  type filter hook %s priority -110;\n  ct state new jump no-endpoints\n }\n", hooks[i], hooks[i]);
+        if (i > 0) { /* what is still for a cluster IP after translation is for a port that its service does not have */
+            buf_printf(b, " chain unknown-ports-%s {\n  type filter hook %s priority 0;\n", hooks[i], hooks[i]);
+            buf_printf(b, "  ct state new %s daddr @cluster-ips goto reject-chain\n }\n", ip);
+        }
     }
     buf_adds(b, "}\n");
 }

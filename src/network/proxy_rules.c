@@ -305,6 +305,7 @@ void service_rules_build(struct arena *a, const struct rules_input *in, struct s
         hex_encode(&hex, digest, 8);
         c.id = arena_strdup(a, hex.data);
         buf_free(&hex);
+        if (port == json_at(json_get(service, "spec.ports"), 0) && cluster_ip_of(in)) add_element(&c, "cluster-ips", cluster_ip_of(in), NULL);
         build_port(&c);
     }
 }
