@@ -209,7 +209,7 @@ static int64_t termination_grace(struct sync *s) {
 }
 
 static struct error *run_terminating(struct sync *s) {
-    if (!s->gone && !s->w->rejected && runtime_has_running(s->r)) {
+    if (!s->gone && !s->w->rejected) { /* the phase follows when nothing is left of it */
         const struct json *status = status_compute(s->w, &s->arena, s->pod, s->r, false);
         TRY(status_write(s->w, status_hold_phase(s->w, &s->arena, s->pod, status)));
     }
