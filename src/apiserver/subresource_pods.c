@@ -28,7 +28,7 @@ static struct error *apply_binding(struct change *c, const struct json *pod, con
     if (json_get(pod, "metadata.deletionTimestamp")) return status_conflict("", plural, name, arena_printf(a, "pod %s is being deleted, cannot be assigned to a host", name));
     if (*node) return status_conflict("", plural, name, arena_printf(a, "pod %s is already assigned to node \"%s\"", name, node));
     if (json_len(json_get(pod, "spec.schedulingGates"))) return status_conflict("", plural, name, arena_printf(a, "pod %s has non-empty .spec.schedulingGates", name));
-    const struct json *o = json_with(a, pod, "spec.nodeName", json_get(b, "target.name"));
+    const struct json *o = json_without(a, json_with(a, pod, "spec.nodeName", json_get(b, "target.name")), "status.nominatedNodeName");
     static const char *const maps[] = {"annotations", "labels"};
     for (size_t i = 0; i < 2; i++) {
         const struct json *have = json_member(json_member(o, "metadata"), maps[i]);
@@ -152,6 +152,28 @@ static bool harmless(const struct json *pod) {
     return strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0 || strcmp(phase, "Pending") == 0 || json_get(pod, "metadata.deletionTimestamp");
 }
 
+static struct error *add_disruption_target(struct change *c, const struct json *pod, const struct json **out, void *arg UNUSED) {
+    struct arena *a = c->r->arena;
+    if (pod == NULL || has_condition(pod, "DisruptionTarget")) return *out = c->object = pod, NULL;
+    struct json_array list = {.arena = a};
+    JSON_EACH(k, json_get(pod, "status.conditions")) if (!json_str_is(k, "type", "DisruptionTarget")) json_array_add(&list, k);
+    json_array_add(&list, json_make(a, "{'type':'DisruptionTarget','observedGeneration':%d,'status':'True','lastProbeTime':null,'lastTransitionTime':%s,"
+                                    "'reason':'EvictionByEvictionAPI','message':'Eviction API: evicting'}",
+                                    (int)json_int(pod, "metadata.generation", 0), time_now(a, c->r)));
+    *out = c->object = json_with(a, pod, "status.conditions", json_array_done(&list));
+    return NULL;
+}
+
+/* The mark changes the version; options that name the version before it mean the one after. */
+static struct error *mark_evicted(struct request *r, const struct json *pod, const struct json **options) {
+    const char *version = json_str(*options, "preconditions.resourceVersion");
+    if (r->options.dry_run || (version && strcmp(version, meta_str(pod, "resourceVersion")) != 0)) return NULL;
+    CLEANUP(change_free) struct change c = {.r = r, .resource = &resource_pods, .sub = "status", .ns = r->ns, .name = r->name};
+    TRY(change_update(&c, add_disruption_target, NULL, false));
+    if (version) *options = json_with(r->arena, *options, "preconditions.resourceVersion", json_string(r->arena, meta_str(c.result->root, "resourceVersion")));
+    return NULL;
+}
+
 struct error *serve_eviction(struct request *r) {
     const struct json *e, *options;
     TRY(negotiate_accept(r, false, false));
@@ -166,6 +188,7 @@ struct error *serve_eviction(struct request *r) {
     cleanup_doc struct doc *pod = registry_get(r->server, &resource_pods, r->ns, r->name);
     if (pod == NULL) return status_not_found("", "pods", r->name);
     if (!harmless(pod->root)) TRY(check_budget(r, pod->root, r->options.dry_run));
+    TRY(mark_evicted(r, pod->root, &options));
     CLEANUP(change_free) struct change c = {.r = r, .resource = &resource_pods, .sub = "", .ns = r->ns, .name = r->name, .dry_run = r->options.dry_run, .options = options};
     bool gone;
     TRY(delete_object(&c, options, &gone));
