@@ -197,13 +197,27 @@ static void forget(struct task *t, bool retry) {
     unlock(s);
 }
 
+static const struct json *nominated_status(struct arena *a, struct doc *current, void *arg) {
+    const struct task *t = arg;
+    if (assigned(current) || json_str_is(current->root, "status.nominatedNodeName", t->node)) return NULL;
+    return json_with(a, current->root, "status.nominatedNodeName", json_string(a, t->node));
+}
+
+/* Binding its volumes takes a while: whoever watches can see where the pod goes (KEP-5278). */
+static void tell_expectation(struct task *t) {
+    error_free(client_modify(t->s->config.client, &resource_pods, doc_namespace(t->pod), doc_name(t->pod), "status", nominated_status, t, NULL));
+}
+
 /* A claim that is not bound yet sends the pod back to the queue: it finds the same node again, as its claims point there. */
 static void bind(struct task *t) {
     struct scheduler *s = t->s;
     bool done;
     const char *ns = doc_namespace(t->pod), *name = doc_name(t->pod);
     struct error *e = bind_volumes(t, &done);
-    if (e == NULL && !done) return forget(t, true);
+    if (e == NULL && !done) {
+        tell_expectation(t);
+        return forget(t, true);
+    }
     if (e == NULL) {
         const struct json *binding = json_make(&t->arena, "{'apiVersion':'v1','kind':'Binding','metadata':{'name':%s,'namespace':%s,'uid':%s},'target':{'kind':'Node','name':%s}}",
                                                name, ns, doc_uid(t->pod), t->node);
