@@ -78,6 +78,16 @@ static void without_endpoints_connections_are_refused(void **state) {
     drop(&f);
 }
 
+static void ports_without_a_service_are_refused_at_cluster_addresses(void **state) {
+    (void)state;
+    struct fixture f = {0};
+    build(&f, SERVICE("'type':'ClusterIP'," PORTS), SLICE(ENDPOINT("10.42.0.5", "node-1", "true", "")), FAMILY_IPV4);
+    size_t found = 0;
+    for (size_t i = 0; i < f.rules.element_count; i++) found += strcmp(f.rules.elements[i].map, "cluster-ips") == 0 && strcmp(f.rules.elements[i].key, "10.96.0.20") == 0;
+    assert_int_equal(found, 1); /* however many ports: elements are counted */
+    drop(&f);
+}
+
 static void terminating_endpoints_serve_while_nothing_else_is_ready(void **state) {
     (void)state;
     struct fixture f = {0};
@@ -119,7 +129,7 @@ static void headless_and_external_name_services_have_no_rules(void **state) {
 static void run_rules(struct nft *n, const struct fixture *f) {
     cleanup_buf struct buf b = {0};
     buf_adds(&b, "add table ip coracle\nadd chain ip coracle mark-for-masquerade\nadd map ip coracle service-ips { type ipv4_addr . inet_proto . inet_service : verdict; }\n"
-                 "add map ip coracle service-nodeports { type inet_proto . inet_service : verdict; }\n");
+                 "add map ip coracle service-nodeports { type inet_proto . inet_service : verdict; }\nadd set ip coracle cluster-ips { type ipv4_addr; }\n");
     for (size_t i = 0; i < f->rules.set_count; i++) buf_printf(&b, "add set ip coracle %s %s\n", f->rules.sets[i], f->rules.set_definitions[i]);
     for (size_t i = 0; i < f->rules.chain_count; i++) buf_printf(&b, "add chain ip coracle %s\n", f->rules.chains[i].name);
     struct arena a = {0};
@@ -131,7 +141,8 @@ static void run_rules(struct nft *n, const struct fixture *f) {
         }
     }
     for (size_t i = 0; i < f->rules.element_count; i++) {
-        buf_printf(&b, "add element ip coracle %s { %s : %s }\n", f->rules.elements[i].map, f->rules.elements[i].key, f->rules.elements[i].verdict);
+        const struct rule_element *e = &f->rules.elements[i];
+        buf_printf(&b, "add element ip coracle %s { %s%s%s }\n", e->map, e->key, e->verdict ? " : " : "", e->verdict ? e->verdict : "");
     }
     struct error *e = nft_run(n, b.data);
     if (e != NULL) fail_msg("%s\n%s", e->message, b.data);
@@ -161,6 +172,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_cluster_address_leads_to_a_chain_that_balances_over_ready_endpoints),
         cmocka_unit_test(without_endpoints_connections_are_refused),
+        cmocka_unit_test(ports_without_a_service_are_refused_at_cluster_addresses),
         cmocka_unit_test(terminating_endpoints_serve_while_nothing_else_is_ready),
         cmocka_unit_test(external_policy_local_keeps_to_this_node_and_the_clients_address),
         cmocka_unit_test(internal_policy_local_without_local_endpoints_drops),
