@@ -185,7 +185,8 @@ static struct error *run_sync(struct sync *s) {
     const struct json *status = status_compute(s->w, &s->arena, s->pod, s->r, false);
     if (object_deleting(s->pod) || s->gone || s->evicted || is_terminal(status)) {
         s->w->state = WORKER_TERMINATING;
-        return NULL;
+        if (object_deleting(s->pod) || s->gone || s->evicted) return NULL;
+        return status_write(s->w, status_hold_phase(s->w, &s->arena, s->pod, status)); /* the phase follows when nothing is left of it */
     }
     TRY(status_write(s->w, status));
     struct error *e = sync_pod(s);
@@ -209,7 +210,7 @@ static int64_t termination_grace(struct sync *s) {
 }
 
 static struct error *run_terminating(struct sync *s) {
-    if (!s->gone && !s->w->rejected) { /* the phase follows when nothing is left of it */
+    if (!s->gone && !s->w->rejected && runtime_has_running(s->r)) {
         const struct json *status = status_compute(s->w, &s->arena, s->pod, s->r, false);
         TRY(status_write(s->w, status_hold_phase(s->w, &s->arena, s->pod, status)));
     }
