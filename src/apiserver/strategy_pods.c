@@ -7,7 +7,8 @@
 static const struct json *gate_condition(struct change *c, const struct json *o) {
     if (json_len(json_get(o, "spec.schedulingGates")) == 0) return o;
     return json_with(c->r->arena, o, "status.conditions",
-                     json_make(c->r->arena, "[{'type':'PodScheduled','status':'False','lastProbeTime':null,'lastTransitionTime':null,'reason':'SchedulingGated','message':'Scheduling is blocked due to non-empty scheduling gates'}]"));
+                     json_make(c->r->arena, "[{'type':'PodScheduled','status':'False','lastProbeTime':null,'lastTransitionTime':%s,'reason':'SchedulingGated',"
+                               "'message':'Scheduling is blocked due to non-empty scheduling gates'}]", time_now(c->r->arena, c->r)));
 }
 
 const struct json *pod_create(struct change *c, const struct json *o) {
