@@ -362,9 +362,10 @@ static void add_connect(struct naming *n, const struct subresource *s, const cha
     add_path(&item);
 }
 
+/* The types of custom resources have no model: what names the resource's kind is its object. */
 static const struct json *sub_object(struct naming *n, const struct subresource *s) {
-    if (s->type) return openapi_ref(n->doc, s->type);
-    return str_eq(s->kind, n->r->kind) ? n->object : openapi_ref_name(n->doc, "autoscaling/v1/Scale");
+    if (str_eq(s->kind, n->r->kind)) return n->object;
+    return openapi_ref(n->doc, s->type ? s->type : type_find("autoscaling/v1/Scale"));
 }
 
 static void add_subresource(struct naming *n, const struct subresource *s, const char *infix, const char *scope) {
