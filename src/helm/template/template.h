@@ -1,0 +1,38 @@
+/* Go's text/template: parse once, execute many times.
+ *
+ * A template_set holds templates that know each other by name, and the functions they may call. Parsing compiles to a
+ * tree in the set's arena with resolved functions and numbered variables; the tree is constant afterwards. Executing
+ * writes into one buffer. Errors are text/template's, to the letter:
+ *   template: NAME:LINE: unexpected "}" in operand                                   (parse)
+ *   template: NAME:LINE:COL: executing "NAME" at <.a.b>: nil pointer evaluating …    (execute)
+ * No globals: sets may be used from different threads as long as each set and each run belongs to one. */
+#pragma once
+#include "helm/go/value.h"
+
+struct template_set;
+
+enum template_missing_key { TEMPLATE_MISSING_INVALID, TEMPLATE_MISSING_ZERO, TEMPLATE_MISSING_ERROR };
+
+/* text/template's own functions; every set has them, others of the same name go before them. */
+extern const struct go_func template_builtins[];
+
+/* A new empty set. `tables`: function tables, a NULL behind the last; of rows with the same name the one of the last table
+ * counts. The tables are not copied. Lives in `a`. */
+struct template_set *template_set_new(struct arena *a, const struct go_func *const *tables, enum template_missing_key missing);
+
+/* A set that sees all templates of `parent`, and whose own hide the parent's: what Clone() is for in helm's tpl. The
+ * parent must not change while the child lives. Costs nothing. `a` may be another arena. */
+struct template_set *template_set_child(struct arena *a, struct template_set *parent);
+
+/* Parses `text` as the template `name` and all it defines. As in Go, an empty template does not replace one that
+ * exists, any other does. Name and text are not copied; they must live as long as the set. */
+MUST_CHECK struct error *template_parse(struct template_set *set, const char *name, const char *text, size_t len);
+
+bool template_defined(const struct template_set *set, const char *name, size_t len);
+/* Names of all templates with a body that the set sees, sorted. */
+const char **template_names(const struct template_set *set, struct arena *a, size_t *count);
+
+/* Executes a template of run->templates with `dot` and appends to `out`. Unknown names: "template: no template %q
+ * associated with template %q" with the set's own name last (`parent`), as ExecuteTemplate says. Output stops being
+ * written when `out` overflows its maximum; that is an error too. Re-entrant: functions may call it. */
+MUST_CHECK struct error *template_execute(struct go_run *run, const char *name, size_t len, struct value dot, struct buf *out);
