@@ -1,5 +1,7 @@
-/* Base64, hexadecimal and percent encodings; SHA-256. */
+/* Base64, hexadecimal and percent encodings; SHA-256 and HMAC. */
 #include "base/str.h"
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/sha.h>
 
 static const char standard[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -108,3 +110,7 @@ void url_encode(struct buf *out, const char *s) {
 }
 
 void sha256(const void *p, size_t n, uint8_t out[32]) { SHA256(p, n, out); }
+
+void hmac_sha256(const void *key, size_t key_len, const void *p, size_t n, uint8_t out[32]) {
+    if (HMAC(EVP_sha256(), key, (int)key_len, p, n, out, NULL) == NULL) abort(); /* only without SHA-256 or memory */
+}

@@ -26,6 +26,7 @@ void uuid_v4(char out[37]);
 /* `n` characters of Kubernetes' name alphabet (bcdfghjklmnpqrstvwxz2456789) and a NUL. */
 void random_name_suffix(char *out, size_t n);
 void sha256(const void *p, size_t n, uint8_t out[32]);
+void hmac_sha256(const void *key, size_t key_len, const void *p, size_t n, uint8_t out[32]);
 bool constant_time_eq(const char *a, const char *b); /* time depends on the lengths only */
 
 MUST_CHECK struct error *file_read(const char *path, size_t max, struct buf *out);

@@ -20,21 +20,6 @@ static bool is_token(const struct doc *secret) {
 
 /* ---- signing ---- */
 
-static void hmac_sha256(const char *key, const char *text, size_t len, uint8_t out[32]) {
-    uint8_t block[64] = {0};
-    struct buf inner = {0}, outer = {0};
-    size_t key_len = strlen(key);
-    if (key_len > sizeof(block)) sha256(key, key_len, block);
-    else memcpy(block, key, key_len);
-    for (size_t i = 0; i < sizeof(block); i++) buf_addc(&inner, (char)(block[i] ^ 0x36)), buf_addc(&outer, (char)(block[i] ^ 0x5c));
-    buf_add(&inner, text, len);
-    sha256(inner.data, inner.len, out);
-    buf_add(&outer, out, 32);
-    sha256(outer.data, outer.len, out);
-    buf_free(&inner);
-    buf_free(&outer);
-}
-
 /* A JSON Web Signature whose payload is left out (RFC 7515, appendix F). */
 static const char *detached_signature(struct arena *a, const char *content, const char *id, const char *secret) {
     cleanup_buf struct buf signed_text = {0}, out = {0};
@@ -44,7 +29,7 @@ static const char *detached_signature(struct arena *a, const char *content, cons
     buf_printf(&out, "%s..", buf_str(&signed_text));
     buf_addc(&signed_text, '.');
     base64url_encode(&signed_text, content, strlen(content));
-    hmac_sha256(secret, signed_text.data, signed_text.len, mac);
+    hmac_sha256(secret, strlen(secret), signed_text.data, signed_text.len, mac);
     base64url_encode(&out, mac, sizeof(mac));
     return arena_strdup(a, buf_str(&out));
 }
