@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-static const struct json *golden_load(struct arena *a, const char *name) {
+UNUSED static const struct json *golden_load(struct arena *a, const char *name) {
     cleanup_buf struct buf text = {0};
     cleanup_free char *path = xprintf("%s/tests/golden/helm/%s", getenv("SOURCE_DIR"), name);
     const struct json *v = NULL;
@@ -22,7 +22,7 @@ struct bytes {
     const char *s;
     size_t n;
 };
-static struct bytes golden_bytes(struct arena *a, const struct json *v) {
+UNUSED static struct bytes golden_bytes(struct arena *a, const struct json *v) {
     if (v == NULL) return (struct bytes){"", 0};
     if (v->type == JSON_STRING) return (struct bytes){v->s, v->len};
     char *s;
@@ -30,6 +30,6 @@ static struct bytes golden_bytes(struct arena *a, const struct json *v) {
     if (!base64_decode(a, v->items[0].s, v->items[0].len, &s, &n)) fail_msg("bad base64");
     return (struct bytes){s, n};
 }
-static struct bytes golden_member(struct arena *a, const struct json *v, const char *name) { return golden_bytes(a, json_member(v, name)); }
+UNUSED static struct bytes golden_member(struct arena *a, const struct json *v, const char *name) { return golden_bytes(a, json_member(v, name)); }
 
-static bool golden_same(struct bytes want, const char *s, size_t n) { return want.n == n && memcmp(want.s, s, n) == 0; }
+UNUSED static bool golden_same(struct bytes want, const char *s, size_t n) { return want.n == n && memcmp(want.s, s, n) == 0; }
