@@ -18,6 +18,7 @@ static const struct admission_plugin plugins[] = {
     {"CertificateSubjectRestriction", NULL, certificate_subject},
     {"DefaultIngressClass", default_ingress_class, NULL},
     {"PodTopologyLabels", topology_labels, NULL},
+    {"PodIdentity", pod_identity, NULL},
     {"MutatingAdmissionWebhook", mutating_webhooks, NULL},
     {"ValidatingAdmissionWebhook", NULL, validating_webhooks},
     {"ResourceQuota", NULL, resource_quota},

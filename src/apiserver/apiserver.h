@@ -41,6 +41,11 @@ struct apiserver_config {
     const char *const *enabled_admission, *const *disabled_admission; /* plug-in names, end with NULL; may be NULL */
     bool metrics_api;                 /* serve metrics.k8s.io from what the nodes measure */
     unsigned max_requests_in_flight, max_mutating_in_flight; /* 0: 400, 200 */
+    bool anonymous_discovery;         /* the issuer's discovery document and keys are for everybody, as EKS's issuer's are */
+    /* The audit log; both or neither. */
+    const char *audit_log_path;       /* "-": standard output */
+    const char *audit_policy_file;    /* audit.k8s.io/v1 Policy */
+    int64_t audit_log_maxsize, audit_log_maxbackup; /* megabytes before a new file is begun (0: 100), old files kept (0: all) */
 };
 /* Makes the bootstrap objects that are missing (blocking until they are durable), then serves. Strings are copied. */
 MUST_CHECK struct error *apiserver_new(const struct apiserver_config *config, struct apiserver **out);
@@ -122,10 +127,40 @@ struct user {
     const struct user_extra *extra;
     size_t extra_count;
 };
-/* Looks at a bearer token that no built-in authenticator knows. True: `out` (in the arena) is the user. Runs on a worker
- * thread and may block. */
-typedef bool apiserver_token_fn(struct arena *a, const char *token, struct user *out, void *arg);
-void apiserver_add_token_authenticator(struct apiserver *s, apiserver_token_fn *fn, void *arg);
+/* Looks at a bearer token that no built-in authenticator knows. True: `out` (in the arena) is the user. False: *why may say
+ * what is wrong with a token that it knows; that goes into the audit log, never to the client. */
+typedef bool apiserver_token_fn(struct arena *a, const char *token, struct user *out, const char **why, void *arg);
+struct apiserver_token_authenticator {
+    const char *prefix; /* asked only for tokens that begin so: "k8s-aws-v1."; "": for all */
+    apiserver_token_fn *authenticate;
+    bool blocks;        /* runs on a worker thread, not on the connection's loop */
+    void *arg;
+};
+void apiserver_add_token_authenticator(struct apiserver *s, const struct apiserver_token_authenticator *t);
+
+/* What somebody else than RBAC's objects grants a user, evaluated behind them as if it stood in a binding of theirs: it counts
+ * for requests, reviews and checks for escalation alike. */
+struct user_grant {
+    const char *source;       /* "EKS Access Policy": begins the reason of a decision */
+    const char *binding;      /* name for the reason */
+    const char *role;         /* the same */
+    const char *cluster_role; /* the ClusterRole whose rules count, or */
+    const struct json *rules; /* rules as in a ClusterRole */
+    const char *ns;           /* NULL: everywhere */
+};
+/* The user's grants in the arena, *count of them. On any thread, for every request that RBAC does not allow: short. */
+typedef const struct user_grant *apiserver_grants_fn(struct arena *a, const struct user *u, size_t *count, void *arg);
+void apiserver_add_grants(struct apiserver *s, apiserver_grants_fn *fn, void *arg);
+
+/* What a pod gets besides what it asks for, for its service account (admission plug-in PodIdentity). */
+struct pod_identity {
+    const char *region;       /* AWS_REGION and AWS_DEFAULT_REGION; NULL: not set */
+    const char *endpoint_url; /* AWS_ENDPOINT_URL; NULL: not set */
+    bool cluster_ca;          /* the endpoint's certificate is of the cluster's CA */
+    bool associated;          /* the account has an association of EKS Pod Identity: container credentials, not web identity */
+};
+typedef void apiserver_pod_identity_fn(struct arena *a, const char *ns, const char *service_account, struct pod_identity *out, void *arg);
+void apiserver_set_pod_identity(struct apiserver *s, apiserver_pod_identity_fn *fn, void *arg);
 
 /* Appends metrics in Prometheus' text format to what /metrics answers. */
 void apiserver_add_metrics(struct apiserver *s, void (*fn)(struct buf *out, void *arg), void *arg);
@@ -133,5 +168,8 @@ void apiserver_add_metrics(struct apiserver *s, void (*fn)(struct buf *out, void
 void apiserver_add_health(struct apiserver *s, const char *name, const char *(*check)(void *arg), void *arg);
 /* Answers paths below a prefix ("/console/") that the API does not know, after authentication and authorization. */
 void apiserver_add_path(struct apiserver *s, const char *prefix, http_handler_fn *fn, void *arg);
+/* Is a token (of any audience) signed by this server's keys, and do the objects that it is bound to still exist? False: *why. */
+bool apiserver_check_issued_token(struct apiserver *s, struct arena *a, const char *token, const char **why);
+const char *apiserver_issuer(const struct apiserver *s);
 /* A signed service account token, e.g. for components in the process. Malloced. */
 char *apiserver_issue_token(struct apiserver *s, const char *ns, const char *name, const char *uid, int64_t lifetime);

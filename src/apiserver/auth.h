@@ -13,6 +13,7 @@ struct user user_with_groups(struct arena *a, const char *name, const char *cons
 const char *const *strings_add(struct arena *a, const char *const *list, const char *s);
 
 /* token_file.c */
+char *csv_field(struct arena *a, const char **p); /* the next CSV field at *p, which moves behind it and its comma */
 MUST_CHECK struct error *token_file_load(const char *path, struct token_file **out);
 bool token_file_find(const struct token_file *f, struct arena *a, const char *token, struct user *out);
 void token_file_free(struct token_file *f);

@@ -79,7 +79,8 @@ bool authn_token(struct apiserver *s, struct arena *a, const char *token, const 
     if (plain && bootstrap_token(s, a, token, out)) return true;
     if (service_account_token_check(s, a, token, audiences ? audiences : ours, out, matched, why)) return true;
     for (size_t i = 0; plain && i < s->token_hook_count; i++) {
-        if (!s->token_hooks[i].fn(a, token, out, s->token_hooks[i].arg)) continue;
+        const struct apiserver_token_authenticator *t = &s->token_hooks[i];
+        if (!str_starts(token, t->prefix) || !t->authenticate(a, token, out, why, t->arg)) continue;
         if (!user_in_group(out, "system:authenticated")) out->groups = strings_add(a, out->groups, "system:authenticated");
         return true;
     }
@@ -104,14 +105,26 @@ static const char *bearer_token(struct request *r) {
     return *token ? token : NULL;
 }
 
-struct error *authn_request(struct request *r) {
-    if (r->x == NULL) return NULL;
+/* The client learns nothing but 401; why is in the audit log. */
+static struct error *refuse(struct request *r, const char *why) {
+    audit_note(r, "authentication.coracle.io/refused", why);
+    return status_unauthorized();
+}
+
+static struct error *authenticate(struct request *r) {
     const struct http_peer *p = r->x->peer;
     if (certificate_user(r)) return NULL;
-    if (p && p->tls && p->tls->has_cert && !p->tls->verified) return status_unauthorized();
-    const char *token = bearer_token(r), *why;
-    if (token) return authn_token(r->server, r->arena, token, NULL, &r->user, NULL, &why) ? NULL : status_unauthorized();
-    if (!r->server->config.anonymous) return status_unauthorized();
+    if (p && p->tls && p->tls->has_cert && !p->tls->verified) return refuse(r, p->tls->problem ? p->tls->problem : "the client certificate cannot be verified");
+    const char *token = bearer_token(r), *why = NULL;
+    if (token) return authn_token(r->server, r->arena, token, NULL, &r->user, NULL, &why) ? NULL : refuse(r, why ? why : "no authenticator knows the bearer token");
+    if (!r->server->config.anonymous) return refuse(r, "no credentials, and anonymous requests are not allowed");
     r->user = user_with_groups(r->arena, "system:anonymous", NULL, "system:unauthenticated");
     return NULL;
+}
+
+struct error *authn_request(struct request *r) {
+    if (r->x == NULL) return NULL;
+    struct error *e = authenticate(r);
+    audit_received(r);
+    return e;
 }

@@ -55,9 +55,19 @@ struct error *authz_forbidden(struct arena *a, const struct attributes *at, cons
                             arena_printf(a, "User \"%s\" cannot %s resource \"%s\" in API group \"%s\" %s%s", at->user->name, at->verb, sub, at->group, where, tail));
 }
 
+/* Verifiers of service account tokens are no users of the cluster. */
+static bool public_path(const struct request *r) {
+    return r->server->config.anonymous_discovery && !r->is_resource && strcmp(r->verb, "get") == 0 &&
+           (strcmp(r->path, "/.well-known/openid-configuration") == 0 || strcmp(r->path, "/openid/v1/jwks") == 0);
+}
+
 struct error *authz_request(struct request *r) {
     struct attributes at = attributes_of(r);
     const char *reason;
-    if (authorize(r->server, r->arena, &at, &reason) == DECISION_ALLOW) return NULL;
+    if (public_path(r)) return NULL;
+    enum decision d = authorize(r->server, r->arena, &at, &reason);
+    audit_note(r, "authorization.k8s.io/decision", d == DECISION_ALLOW ? "allow" : "forbid");
+    audit_note(r, "authorization.k8s.io/reason", reason);
+    if (d == DECISION_ALLOW) return NULL;
     return authz_forbidden(r->arena, &at, reason);
 }

@@ -52,6 +52,7 @@ struct error *body_parse(struct request *r, const char *wanted_kind, struct pars
     if (media == MEDIA_PROTOBUF) {
         e = schema_pb_decode(r->arena, p, n, &out->value);
         if (e) return unrecognized(r, wanted_kind, e->message);
+        audit_body(r, out->value);
         return NULL;
     }
     e = media == MEDIA_YAML ? yaml_parse(r->arena, p, n, NULL, &out->duplicates, &out->value)
@@ -61,6 +62,7 @@ struct error *body_parse(struct request *r, const char *wanted_kind, struct pars
     const char *why = kind_problem(r->arena, out->value);
     if (why) return unrecognized(r, wanted_kind, arena_printf(r->arena, "couldn't get version/kind; json parse error: %s", why));
     if (out->value->type == JSON_NULL) out->value = &json_empty_object;
+    audit_body(r, out->value);
     return NULL;
 }
 

@@ -69,12 +69,15 @@ struct error *apiserver_call(struct apiserver *s, const struct apiserver_call *c
     struct waiter w = {.lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER};
     *out = (struct apiserver_answer){0};
     fill(&w.r, s, c, &a);
+    audit_received(&w.r);
     w.r.error = serve(&w.r);
     request_settle(&w.r);
     pthread_mutex_lock(&w.lock);
     while (!w.finished) pthread_cond_wait(&w.cond, &w.lock);
     pthread_mutex_unlock(&w.lock);
-    struct error *e = w.r.error ? TAKE(w.r.error) : atomic_exchange(&w.r.commit_error, NULL);
+    if (w.r.error == NULL) w.r.error = atomic_exchange(&w.r.commit_error, NULL);
+    audit_complete(&w.r);
+    struct error *e = TAKE(w.r.error);
     if (e == NULL) take_answer(&w.r, out);
     request_release(&w.r);
     return e;

@@ -89,6 +89,7 @@ struct error *impersonate_request(struct request *r) {
     const char *class = anonymous ? "system:unauthenticated" : "system:authenticated";
     if (!user_in_group(&u, "system:authenticated") && !user_in_group(&u, "system:unauthenticated"))
         u.groups = strings_add(r->arena, u.groups, class);
+    r->impersonator = arena_dup(r->arena, &r->user, sizeof(r->user));
     r->user = u;
     return NULL;
 }

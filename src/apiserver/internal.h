@@ -44,13 +44,16 @@ struct apiserver {
     struct http_client *client;     /* on config.client_loop, NULL: none */
     _Atomic bool stopping;
     /* hooks */
-    struct { apiserver_token_fn *fn; void *arg; } token_hooks[MAX_HOOKS];
+    struct apiserver_token_authenticator token_hooks[MAX_HOOKS];
+    struct { apiserver_grants_fn *fn; void *arg; } grant_hooks[MAX_HOOKS];
+    struct { apiserver_pod_identity_fn *fn; void *arg; } pod_identity;
     struct { void (*fn)(struct buf *, void *); void *arg; } metric_hooks[MAX_HOOKS];
     struct health_check checks[MAX_HOOKS];
     struct path_hook paths[MAX_HOOKS];
-    size_t token_hook_count, metric_hook_count, check_count, path_count;
+    size_t token_hook_count, grant_hook_count, metric_hook_count, check_count, path_count;
     /* parts, each with its own file and lock */
     struct token_file *token_file;
+    struct audit *audit;            /* NULL: no audit log */
     struct token_signer *signer;
     struct rbac *rbac;
     struct node_graph *node_graph;
@@ -93,6 +96,18 @@ const char *meta_str(const struct json *o, const char *field); /* metadata.<fiel
 const struct json *with_meta(struct arena *a, const struct json *o, const char *field, const struct json *v);
 const struct json *without_meta(struct arena *a, const struct json *o, const char *field);
 const char *time_now(struct arena *a, const struct request *r); /* RFC 3339 seconds */
+
+/* ---- audit: who did what, in JSON lines (audit.c) ---- */
+MUST_CHECK struct error *audit_open(const struct apiserver_config *c, struct audit **out);
+void audit_close(struct audit *a); /* NULL is allowed */
+/* The stages of a request, when it has been authenticated (or refused), when a long answer begins, when all is sent. */
+void audit_received(struct request *r);
+void audit_started(struct request *r);
+void audit_complete(struct request *r);
+void audit_released(struct request *r);                     /* a long answer is over */
+void audit_body(struct request *r, const struct json *v);   /* what the client sent */
+/* A remark of the request's for its events; does nothing where no audit log is kept. */
+void audit_note(struct request *r, const char *key, const char *value);
 
 /* ---- limits, metrics ---- */
 struct error *flow_admit(struct request *r);

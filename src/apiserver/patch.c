@@ -29,7 +29,7 @@ static struct error *patch_parse(struct request *r, struct patch *p) {
     bool yaml = strcmp(r->content_type, APPLY_PATCH) == 0;
     struct error *e = yaml ? yaml_parse(r->arena, r->x->body, r->x->body_len, NULL, &p->duplicates, &p->value)
                            : json_parse(r->arena, r->x->body, r->x->body_len, NULL, &p->duplicates, &p->value);
-    if (e == NULL) return NULL;
+    if (e == NULL) return audit_body(r, p->value), NULL;
     cleanup_error struct error *old = e;
     if (yaml) return status_bad_request("error decoding YAML: error converting YAML to JSON: %s", old->message);
     return status_bad_request("error decoding patch: %s", old->message);

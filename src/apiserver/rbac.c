@@ -7,6 +7,7 @@ struct grant {
     struct grant *next;            /* of the same subject */
     const char *ns;                /* NULL: a ClusterRoleBinding */
     const struct json *binding, *subject;
+    const struct user_grant *other; /* not from a binding; then nothing else is set but ns */
     size_t order;
 };
 struct compiled {
@@ -192,6 +193,28 @@ static size_t collect(struct compiled *c, struct arena *a, const struct user *u,
     return n;
 }
 
+static const struct json *grant_rules(struct compiled *c, struct arena *a, const struct user_grant *g) {
+    const char *error = NULL;
+    if (g->rules) return g->rules;
+    return role_rules(c, a, json_make(a, "{'kind':'ClusterRole','name':%s}", g->cluster_role), NULL, &error);
+}
+
+/* Grants that come from elsewhere: see apiserver_add_grants. */
+static void visit_others(struct apiserver *s, struct compiled *c, struct arena *a, const struct user *u, const char *ns, rule_fn *fn, void *arg) {
+    for (size_t i = 0; i < s->grant_hook_count; i++) {
+        size_t n = 0;
+        const struct user_grant *others = s->grant_hooks[i].fn(a, u, &n, s->grant_hooks[i].arg);
+        for (size_t k = 0; k < n; k++) {
+            if (others[k].ns && (ns == NULL || strcmp(others[k].ns, ns) != 0)) continue;
+            struct grant *g = ARENA_NEW(a, struct grant);
+            *g = (struct grant){.ns = others[k].ns, .other = &others[k]};
+            JSON_EACH(rule, grant_rules(c, a, &others[k])) {
+                if (!fn(rule, g, NULL, arg)) return;
+            }
+        }
+    }
+}
+
 static void visit_rules(struct compiled *c, struct arena *a, const struct user *u, const char *ns, rule_fn *fn, void *arg) {
     struct grant **grants;
     size_t n = collect(c, a, u, ns, &grants);
@@ -232,7 +255,13 @@ static const char *aggregate(struct arena *a, const struct json *list) {
     return n > 1 ? arena_printf(a, "[%s]", out) : out;
 }
 
-static const char *describe(struct arena *a, const struct grant *g) {
+static const char *describe_other(struct arena *a, const struct attributes *at, const struct grant *g) {
+    const char *binding = g->ns ? arena_printf(a, "RoleBinding \"%s/%s\"", g->other->binding, g->ns) : arena_printf(a, "ClusterRoleBinding \"%s\"", g->other->binding);
+    return arena_printf(a, "%s: allowed by %s of ClusterRole \"%s\" to User \"%s\"", g->other->source, binding, g->other->role, at->user->name);
+}
+
+static const char *describe(struct arena *a, const struct attributes *at, const struct grant *g) {
+    if (g->other) return describe_other(a, at, g);
     const struct json *b = g->binding;
     const char *kind = json_str_or(g->subject, "kind", ""), *name = json_str_or(g->subject, "name", "");
     const char *subject = strcmp(kind, "ServiceAccount") == 0 ? arena_printf(a, "%s \"%s/%s\"", kind, name, json_str_or(g->subject, "namespace", ""))
@@ -245,8 +274,10 @@ static const char *describe(struct arena *a, const struct grant *g) {
 enum decision rbac_authorize(struct apiserver *s, struct arena *a, const struct attributes *at, const char **reason) {
     CLEANUP(cleanup_compiled_) struct compiled *c = current(s);
     struct check check = {.arena = a, .at = at, .errors = {.arena = a}};
-    visit_rules(c, a, at->user, at->is_resource && *at->ns ? at->ns : NULL, check_rule, &check);
-    if (check.found) return *reason = describe(a, check.found), DECISION_ALLOW;
+    const char *ns = at->is_resource && *at->ns ? at->ns : NULL;
+    visit_rules(c, a, at->user, ns, check_rule, &check);
+    if (check.found == NULL) visit_others(s, c, a, at->user, ns, check_rule, &check);
+    if (check.found) return *reason = describe(a, at, check.found), DECISION_ALLOW;
     const struct json *errors = json_array_done(&check.errors);
     if (json_len(errors) > 0) *reason = arena_printf(a, "RBAC: %s", aggregate(a, errors));
     return DECISION_NONE;
@@ -269,6 +300,7 @@ const struct json *rbac_rules_for(struct apiserver *s, struct arena *a, const st
     CLEANUP(cleanup_compiled_) struct compiled *c = current(s);
     struct gather w = {.arena = a, .rules = {.arena = a}, .errors = {.arena = a}};
     visit_rules(c, a, u, ns && *ns ? ns : NULL, gather_rule, &w);
+    visit_others(s, c, a, u, ns && *ns ? ns : NULL, gather_rule, &w);
     *errors = aggregate(a, json_array_done(&w.errors));
     return json_array_done(&w.rules);
 }

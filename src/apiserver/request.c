@@ -8,6 +8,7 @@ static stage_fn *const stages[] = {authn_request, impersonate_request, flow_admi
 
 void request_release(struct request *r) {
     flow_leave(r);
+    audit_released(r);
     doc_unref(r->answer.doc);
     r->answer.doc = NULL;
     if (r->answer.list) {
@@ -24,7 +25,9 @@ void request_release(struct request *r) {
 static void send_answer(void *arg) {
     struct request *r = arg;
     metrics_observe(r);
-    if (r->error == NULL && r->answer.start) return r->answer.start(r);
+    bool goes_on = r->error == NULL && r->answer.start;
+    goes_on ? audit_started(r) : audit_complete(r);
+    if (goes_on) return r->answer.start(r);
     /* What outlives the exchange's arena, which is gone after respond. */
     struct doc *doc = r->answer.doc;
     struct list_answer list = r->answer.list ? *r->answer.list : (struct list_answer){0};
@@ -53,12 +56,20 @@ void request_run(struct request *r) {
 
 static void run_on_worker(void *arg) { request_run(arg); }
 
+static bool token_blocks(const struct apiserver *s, const char *authorization) {
+    const char *token = strchr(authorization, ' ');
+    for (size_t i = 0; token && i < s->token_hook_count; i++) {
+        if (s->token_hooks[i].blocks && str_starts(token + strspn(token, " "), s->token_hooks[i].prefix)) return true;
+    }
+    return false;
+}
+
 /* Webhooks, foreign token authenticators and calls to other servers may block: not on a loop. */
 static bool may_block(struct request *r) {
     struct apiserver *s = r->server;
     if (r->error) return false;
     const char *auth = http_header(r->x, "authorization");
-    if (s->token_hook_count > 0 && auth && *auth) return true;
+    if (auth && token_blocks(s, auth)) return true;
     if (s->config.metrics_api && strcmp(r->group, "metrics.k8s.io") == 0) return true;
     if (r->is_resource && *r->subresource && connect_name(r->subresource)) return webhooks_any(s);
     return r->is_resource && strcmp(r->verb, "get") != 0 && strcmp(r->verb, "list") != 0 && strcmp(r->verb, "watch") != 0 && webhooks_any(s);

@@ -62,6 +62,7 @@ struct request {
     struct request_options options;
     /* authn.c, impersonate.c */
     struct user user;
+    const struct user *impersonator; /* who really asks, when `user` is impersonated */
     const char *user_agent;
     /* negotiate.c */
     struct negotiated accept;
@@ -76,6 +77,7 @@ struct request {
     void (*done)(struct request *r);
     struct limiter *limiter;    /* in-flight slot held */
     const char *audit_id;
+    struct audit_event *audit;  /* NULL: not looked at yet, or not logged */
 };
 
 /* Makes a request in the exchange's arena. */
@@ -119,6 +121,7 @@ struct error *negotiate_body(struct request *r, enum media_type *media);
 void respond(struct request *r);
 void respond_error(struct request *r, const struct error *e);
 const struct json *status_value(struct arena *a, const struct error *e); /* the Status of an error */
+const struct json *list_answer_json(struct request *r, const struct list_answer *l);
 void answer_json(struct request *r, int code, const struct json *v);
 void answer_doc(struct request *r, int code, struct doc *d); /* takes the reference */
 void answer_text(struct request *r, int code, const char *text);

@@ -171,7 +171,7 @@ static const struct json *list_meta(struct request *r, const struct list_answer 
     return json_object_done(&m);
 }
 
-static const struct json *list_value(struct request *r, const struct list_answer *l) {
+const struct json *list_answer_json(struct request *r, const struct list_answer *l) {
     struct json_array items = {.arena = r->arena};
     for (size_t i = 0; i < l->len; i++) {
         const struct json *o = l->docs[i]->root;
@@ -209,7 +209,7 @@ static void send_list(struct request *r, const struct list_answer *l) {
     const struct json *v;
     if (r->accept.as == AS_TABLE) v = table_of_list(r, l, list_meta(r, l));
     else if (r->accept.as == AS_METADATA) v = metadata_of_list(r, l, list_meta(r, l));
-    else v = list_value(r, l);
+    else v = list_answer_json(r, l);
     if (r->accept.media != MEDIA_PROTOBUF || r->accept.as != AS_IS) return send_value(r, 200, v);
     struct buf body = {0};
     encode_value(&r->accept, r->arena, l->resource->list_type, v, &body);

@@ -34,6 +34,8 @@ static void copy_config(struct apiserver *s, const struct apiserver_config *c) {
     s->config.audiences = copy_list(a, c->audiences);
     s->config.old_service_account_keys = copy_list(a, c->old_service_account_keys);
     s->config.service_cidrs = copy_list(a, c->service_cidrs ? c->service_cidrs : default_cidrs);
+    s->config.audit_log_path = copy(a, c->audit_log_path);
+    s->config.audit_policy_file = copy(a, c->audit_policy_file);
     s->config.feature_gates = copy_list(a, c->feature_gates);
     s->config.enabled_admission = copy_list(a, c->enabled_admission);
     s->config.disabled_admission = copy_list(a, c->disabled_admission);
@@ -52,6 +54,7 @@ static struct error *start(struct apiserver *s) {
     s->allocator = allocator_new(s);
     TRY(token_signer_new(&s->config, &s->signer));
     if (s->config.token_auth_file) TRY(token_file_load(s->config.token_auth_file, &s->token_file));
+    TRY(audit_open(&s->config, &s->audit));
     TRY(bootstrap_run(s));
     return metrics_api_register(s);
 }
@@ -93,6 +96,7 @@ void apiserver_free(struct apiserver *s) {
     crds_free(s->crds);
     token_signer_free(s->signer);
     token_file_free(s->token_file);
+    audit_close(s->audit);
     metrics_free(s->metrics);
     pthread_mutex_destroy(&s->watch_lock);
     arena_free(&s->arena);
@@ -106,11 +110,23 @@ const struct resource *apiserver_resource(struct apiserver *s, const char *group
 
 /* ---- hooks ---- */
 
-void apiserver_add_token_authenticator(struct apiserver *s, apiserver_token_fn *fn, void *arg) {
+void apiserver_add_token_authenticator(struct apiserver *s, const struct apiserver_token_authenticator *t) {
     if (s->token_hook_count == MAX_HOOKS) return log_error("more than %d token authenticators", MAX_HOOKS);
-    s->token_hooks[s->token_hook_count].fn = fn;
-    s->token_hooks[s->token_hook_count++].arg = arg;
+    s->token_hooks[s->token_hook_count++] = *t;
 }
+
+void apiserver_add_grants(struct apiserver *s, apiserver_grants_fn *fn, void *arg) {
+    if (s->grant_hook_count == MAX_HOOKS) return log_error("more than %d sources of grants", MAX_HOOKS);
+    s->grant_hooks[s->grant_hook_count].fn = fn;
+    s->grant_hooks[s->grant_hook_count++].arg = arg;
+}
+
+void apiserver_set_pod_identity(struct apiserver *s, apiserver_pod_identity_fn *fn, void *arg) {
+    s->pod_identity.fn = fn;
+    s->pod_identity.arg = arg;
+}
+
+const char *apiserver_issuer(const struct apiserver *s) { return s->config.issuer; }
 
 void apiserver_add_metrics(struct apiserver *s, void (*fn)(struct buf *out, void *arg), void *arg) {
     if (s->metric_hook_count == MAX_HOOKS) return log_error("more than %d sources of metrics", MAX_HOOKS);

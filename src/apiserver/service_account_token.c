@@ -1,6 +1,7 @@
 /* Service account tokens: JSON Web Tokens signed by the server, bound to objects that must still exist
  * (kubernetes/pkg/serviceaccount: jwt.go, claims.go). */
 #include "apiserver/auth.h"
+#include "net/jwt.h"
 
 #define MAX_KEYS 8
 #define POD_LEEWAY SECONDS(60) /* a pod that is being deleted keeps its token so long */
@@ -92,38 +93,10 @@ char *service_account_token_sign(struct apiserver *s, const char *ns, const char
 
 /* ---- checking ---- */
 
-struct jwt {
-    const struct json *head, *claims;
-    const char *signature;
-    size_t signature_len, signed_len;
-};
-
-static const struct json *decode_part(struct arena *a, const char *p, size_t n) {
-    char *text;
-    size_t len;
-    const struct json *v;
-    if (!base64url_decode(a, p, n, &text, &len)) return NULL;
-    cleanup_error struct error *e = json_parse(a, text, len, &(struct json_limits){.max_depth = 32, .max_elements = 10000}, NULL, &v);
-    return e ? NULL : v;
-}
-
-static bool jwt_parse(struct arena *a, const char *token, struct jwt *out) {
-    const char *dot = strchr(token, '.'), *dot2 = dot ? strchr(dot + 1, '.') : NULL;
-    char *signature;
-    if (dot2 == NULL || strchr(dot2 + 1, '.')) return false;
-    out->head = decode_part(a, token, (size_t)(dot - token));
-    out->claims = decode_part(a, dot + 1, (size_t)(dot2 - dot - 1));
-    out->signed_len = (size_t)(dot2 - token);
-    if (!base64url_decode(a, dot2 + 1, strlen(dot2 + 1), &signature, &out->signature_len)) return false;
-    out->signature = signature;
-    return json_is(out->head, JSON_OBJECT) && json_is(out->claims, JSON_OBJECT);
-}
-
-static bool signature_ok(const struct token_signer *t, const char *token, const struct jwt *j) {
-    const char *alg = json_str_or(j->head, "alg", ""), *kid = json_str(j->head, "kid");
+static bool signature_ok(const struct token_signer *t, const struct jwt *j) {
     for (size_t i = 0; i < t->len; i++) {
-        if (kid && strcmp(kid, t->ids[i]) != 0) continue;
-        if (pki_verify(t->keys[i], alg, token, j->signed_len, j->signature, j->signature_len)) return true;
+        if (j->kid && strcmp(j->kid, t->ids[i]) != 0) continue;
+        if (jwt_signed_by(j, t->keys[i])) return true;
     }
     return false;
 }
@@ -189,8 +162,8 @@ static const char *claims_problem(struct apiserver *s, const struct jwt *j) {
 bool service_account_token_check(struct apiserver *s, struct arena *a, const char *token, const char *const *audiences, struct user *out,
                                  const char *const **matched, const char **why) {
     struct jwt j;
-    if (s->signer == NULL || !jwt_parse(a, token, &j) || !str_eq(json_str(j.claims, "iss"), s->config.issuer)) return false;
-    if (!signature_ok(s->signer, token, &j)) return *why = "go-jose/go-jose: error in cryptographic primitive", false;
+    if (s->signer == NULL || jwt_parse(a, token, &j) != NULL || !str_eq(jwt_issuer(&j), s->config.issuer)) return false;
+    if (!signature_ok(s->signer, &j)) return *why = "go-jose/go-jose: error in cryptographic primitive", false;
     const char *const *common = common_audiences(a, json_member(j.claims, "aud"), audiences);
     if (common == NULL) {
         *why = arena_printf(a, "token audiences %s is invalid for the target audiences %s", json_text(a, json_member(j.claims, "aud")),
@@ -202,6 +175,14 @@ bool service_account_token_check(struct apiserver *s, struct arena *a, const cha
     *out = token_user(a, json_str_or(k, "namespace", ""), json_str_or(k, "serviceaccount.name", ""), &j);
     if (matched) *matched = common;
     return true;
+}
+
+bool apiserver_check_issued_token(struct apiserver *s, struct arena *a, const char *token, const char **why) {
+    struct jwt j;
+    if ((*why = jwt_parse(a, token, &j)) != NULL) return false;
+    *why = "not signed by a key of this cluster";
+    if (!str_eq(jwt_issuer(&j), s->config.issuer) || !signature_ok(s->signer, &j)) return false;
+    return (*why = claims_problem(s, &j)) == NULL;
 }
 
 const struct json *service_account_jwks(struct apiserver *s, struct arena *a) {

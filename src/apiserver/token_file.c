@@ -11,8 +11,7 @@ struct token_file {
     size_t len;
 };
 
-/* The next CSV field at *p, which moves behind it and its comma. */
-static char *csv_field(struct arena *a, const char **p) {
+char *csv_field(struct arena *a, const char **p) {
     struct buf b = {0};
     while (**p == ' ') (*p)++;
     if (**p == '"') {

@@ -15,9 +15,11 @@ struct server_options {
     int64_t secure_port;
     const char *const *tls_san;
     const char *token_auth_file, *issuer;
+    const char *audit_log_path, *audit_policy_file;
+    int64_t audit_log_maxsize, audit_log_maxbackup;
     const char *const *audiences, *const *authorization_mode, *const *feature_gates;
     const char *const *enable_admission, *const *disable_admission;
-    bool anonymous_auth, default_storage_class, metrics_api;
+    bool anonymous_auth, default_storage_class, metrics_api, anonymous_discovery;
     const char *service_cidr, *cluster_cidr, *cluster_dns, *cluster_domain, *node_ports;
     const char *const *controllers;
     const char *storage_backend;

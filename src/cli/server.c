@@ -133,7 +133,9 @@ static struct error *start_api(struct server *s) {
         .service_account_key = key, .service_cidrs = (const char *const[]){o->service_cidr, NULL}, .node_port_first = first, .node_port_last = last,
         .advertise_address = o->advertise_address, .secure_port = (int)o->secure_port, .node_tls = s->node_tls, .proxy_client_cert = client_cert,
         .proxy_client_key = client_key, .feature_gates = o->feature_gates, .enabled_admission = o->enable_admission,
-        .disabled_admission = o->disable_admission, .metrics_api = o->metrics_api && o->agent,
+        .disabled_admission = o->disable_admission, .anonymous_discovery = o->anonymous_discovery, .audit_log_path = o->audit_log_path,
+        .audit_policy_file = o->audit_policy_file, .audit_log_maxsize = o->audit_log_maxsize, .audit_log_maxbackup = o->audit_log_maxbackup,
+        .metrics_api = o->metrics_api && o->agent,
     };
     TRY(apiserver_new(&c, &s->api));
     backup_serve(s->api, s->store, s->o.data_dir);
@@ -313,9 +315,14 @@ static const struct flag flags[] = {
     {"tls-san", FLAG_LIST, O(tls_san), NULL, "NAME,…", "further names and addresses for the server's certificate"},
     {"token-auth-file", FLAG_STRING, O(token_auth_file), NULL, "FILE", "static bearer tokens: token,user,uid,\"group,…\" per line"},
     {"anonymous-auth", FLAG_BOOL, O(anonymous_auth), "true", NULL, "let requests without credentials in as system:anonymous"},
+    {"anonymous-issuer-discovery", FLAG_BOOL, O(anonymous_discovery), "true", NULL, "serve the issuer's discovery document and keys to everybody"},
     {"authorization-mode", FLAG_LIST, O(authorization_mode), "Node,RBAC", "MODE,…", "Node, RBAC, AlwaysAllow, AlwaysDeny"},
     {"service-account-issuer", FLAG_STRING, O(issuer), "https://kubernetes.default.svc", "URL", "issuer of service account tokens"},
     {"api-audiences", FLAG_LIST, O(audiences), NULL, "NAME,…", "audiences of service account tokens; the issuer if not given"},
+    {"audit-policy-file", FLAG_STRING, O(audit_policy_file), NULL, "FILE", "audit.k8s.io/v1 Policy: what is logged at which level"},
+    {"audit-log-path", FLAG_STRING, O(audit_log_path), NULL, "FILE", "where audit events go, one JSON object per line; - is standard output"},
+    {"audit-log-maxsize", FLAG_INT, O(audit_log_maxsize), "100", "MB", "size at which a new audit log is begun"},
+    {"audit-log-maxbackup", FLAG_INT, O(audit_log_maxbackup), "0", "N", "how many old audit logs are kept; 0: all"},
     {"enable-admission-plugins", FLAG_LIST, O(enable_admission), NULL, "NAME,…", "admission plug-ins beyond the default ones"},
     {"disable-admission-plugins", FLAG_LIST, O(disable_admission), NULL, "NAME,…", "default admission plug-ins to leave out"},
     {"feature-gates", FLAG_LIST, O(feature_gates), NULL, "NAME=BOOL,…", "feature gates"},
