@@ -16,13 +16,11 @@ enum template_missing_key { TEMPLATE_MISSING_INVALID, TEMPLATE_MISSING_ZERO, TEM
 /* text/template's own functions; every set has them, others of the same name go before them. */
 extern const struct go_func template_builtins[];
 
-/* A new empty set. `tables`: function tables, a NULL behind the last; of rows with the same name the one of the last table
- * counts. The tables are not copied. Lives in `a`. */
-struct template_set *template_set_new(struct arena *a, const struct go_func *const *tables, enum template_missing_key missing);
-
-/* A set that sees all templates of `parent`, and whose own hide the parent's: what Clone() is for in helm's tpl. The
- * parent must not change while the child lives. Costs nothing. `a` may be another arena. */
-struct template_set *template_set_child(struct arena *a, struct template_set *parent);
+/* A new empty set. `name`: of the template that Go would associate the others with ("gotpl" in helm; for error texts).
+ * `tables`: function tables, a NULL behind the last; of rows with the same name the one of the last table counts. The
+ * tables are not copied. Lives in `a`. */
+struct template_set *template_set_new(struct arena *a, const char *name, const struct go_func *const *tables,
+                                      enum template_missing_key missing);
 
 /* Parses `text` as the template `name` and all it defines. As in Go, an empty template does not replace one that
  * exists, any other does. Name and text are not copied; they must live as long as the set. */
@@ -33,6 +31,11 @@ bool template_defined(const struct template_set *set, const char *name, size_t l
 const char **template_names(const struct template_set *set, struct arena *a, size_t *count);
 
 /* Executes a template of run->templates with `dot` and appends to `out`. Unknown names: "template: no template %q
- * associated with template %q" with the set's own name last (`parent`), as ExecuteTemplate says. Output stops being
- * written when `out` overflows its maximum; that is an error too. Re-entrant: functions may call it. */
+ * associated with template %q", as ExecuteTemplate says. When `out` overflows its maximum, that is an error too, as are
+ * run's limits. Re-entrant: functions may call it. */
 MUST_CHECK struct error *template_execute(struct go_run *run, const char *name, size_t len, struct value dot, struct buf *out);
+
+/* Parses `text` as the template `name` in a clone of run->templates and executes it there, as helm's tpl does: what it
+ * defines is seen by all that runs within this call, and gone afterwards. Texts are parsed once per set. */
+MUST_CHECK struct error *template_render(struct go_run *run, const char *name, const char *text, size_t len, struct value dot,
+                                         struct buf *out);
