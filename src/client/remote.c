@@ -1,6 +1,8 @@
 #include "client/remote.h"
 #include "base/str.h"
+#include "client/exec_credential.h"
 #include "net/http_client.h"
+#include "net/proxy.h"
 #include <pthread.h>
 #include <stdio.h>
 
@@ -8,11 +10,18 @@ enum { LIST_MAX = 512 << 20, EVENT_MAX = 16 << 20, TOKEN_MAX = 64 << 10, WATCH_S
 
 struct remote_client {
     struct client base;
+    struct arena arena; /* of the strings */
     struct http_client *http;
     struct tls_config *tls;
-    char *host, *prefix, *server_name, *user_agent; /* prefix: the path of the server's URL */
-    int port;
-    char *token, *token_file, *basic;
+    struct net_target target;
+    const char *authority, *prefix, *user_agent, *manager; /* of the server's URL: host and port as given, path */
+    const char *token, *token_file, *basic;
+    const char *ca;
+    bool insecure;
+    struct http_header *impersonation;
+    size_t impersonation_count;
+    struct exec_credential *exec;
+    _Atomic uint64_t exec_generation; /* whose certificate tls has */
 };
 
 static struct remote_client *remote(struct client *c) { return CONTAINER_OF(c, struct remote_client, base); }
@@ -23,10 +32,22 @@ struct call {
     struct arena arena;
     struct remote_client *client;
     struct http_request request;
-    struct http_header headers[4];
+    uint64_t exec_generation; /* of the credentials it carries; 0: none */
 };
 
 static void call_free(struct call *c) { arena_free(&c->arena); }
+
+/* A certificate that the program gave serves connections made from now on. */
+static struct error *from_program(struct call *c, const char **out) {
+    struct remote_client *r = c->client;
+    struct exec_answer answer;
+    TRY(exec_credential_get(r->exec, &c->arena, &answer));
+    c->exec_generation = answer.generation;
+    if (answer.cert && r->tls && atomic_exchange(&r->exec_generation, answer.generation) != answer.generation)
+        TRY(tls_config_reload(r->tls, &(struct tls_options){.cert = answer.cert, .key = answer.key, .ca = r->ca, .insecure = r->insecure}));
+    *out = answer.token ? arena_printf(&c->arena, "Bearer %s", answer.token) : NULL;
+    return NULL;
+}
 
 static struct error *authorization(struct call *c, const char **out) {
     const struct remote_client *r = c->client;
@@ -37,6 +58,7 @@ static struct error *authorization(struct call *c, const char **out) {
         TRY(file_read(r->token_file, TOKEN_MAX, &token)); /* each time: it is renewed in place */
         *out = arena_printf(&c->arena, "Bearer %.*s", (int)strcspn(buf_str(&token), "\r\n"), buf_str(&token));
     } else if (r->basic) *out = arena_printf(&c->arena, "Basic %s", r->basic);
+    else if (r->exec) return from_program(c, out);
     return NULL;
 }
 
@@ -69,26 +91,33 @@ static const char *make_path(struct call *c, const struct resource *r, const cha
     return arena_strdup(&c->arena, buf_str(&path));
 }
 
-static struct error *call_init(struct call *c, const char *method, const char *path, const char *content_type,
-                               const struct json *body) {
-    struct remote_client *r = c->client;
+static struct error *call_headers(struct call *c, const char *accept, const char *content_type) {
+    const struct remote_client *r = c->client;
     const char *authorized;
     TRY(authorization(c, &authorized));
     size_t n = 0;
-    c->headers[n++] = (struct http_header){"user-agent", r->user_agent};
-    c->headers[n++] = (struct http_header){"accept", "application/json"};
-    if (body) c->headers[n++] = (struct http_header){"content-type", content_type};
-    if (authorized) c->headers[n++] = (struct http_header){"authorization", authorized};
+    struct http_header *headers = arena_calloc(&c->arena, 4 + r->impersonation_count, sizeof(*headers));
+    headers[n++] = (struct http_header){"user-agent", r->user_agent};
+    headers[n++] = (struct http_header){"accept", accept};
+    if (content_type) headers[n++] = (struct http_header){"content-type", content_type};
+    if (authorized) headers[n++] = (struct http_header){"authorization", authorized};
+    for (size_t i = 0; i < r->impersonation_count; i++) headers[n++] = r->impersonation[i];
+    c->request.headers = headers;
+    c->request.header_count = n;
+    return NULL;
+}
+
+static struct error *call_init(struct call *c, const char *method, const char *path, const char *content_type,
+                               const struct json *body) {
     c->request = (struct http_request){
-        .target = {.host = r->host, .port = r->port, .tls = r->tls, .server_name = r->server_name},
-        .method = method, .path = path, .headers = c->headers, .header_count = n,
+        .target = c->client->target, .host = c->client->authority, .method = method, .path = path,
         .timeout = SECONDS(60), .total_timeout = SECONDS(300),
     };
     if (body) {
         c->request.body = json_text(&c->arena, body);
         c->request.body_len = strlen(c->request.body);
     }
-    return NULL;
+    return call_headers(c, "application/json", body ? content_type : NULL);
 }
 
 static struct error *answer_error(struct arena *a, int status, const char *body, size_t len) {
@@ -100,11 +129,22 @@ static struct error *answer_error(struct arena *a, int status, const char *body,
                      body ? body : "");
 }
 
+/* Sends the call, once more with fresh credentials where a program's are refused. The answer is in `a`. */
+static struct error *call_send(struct call *c, struct arena *a, const char *accept, const char *content_type, struct http_answer *out) {
+    TRY(http_fetch(c->client->http, a, &c->request, LIST_MAX, out));
+    if (out->status == 401 && c->exec_generation) {
+        exec_credential_refused(c->client->exec, c->exec_generation);
+        TRY(call_headers(c, accept, content_type));
+        c->request.no_reuse = true; /* connections have the old certificate */
+        TRY(http_fetch(c->client->http, a, &c->request, LIST_MAX, out));
+    }
+    return out->status >= 300 ? answer_error(a, out->status, out->body, out->body_len) : NULL;
+}
+
 /* Runs the call; *out is the answer's JSON in the call's arena. */
-static struct error *call_run(struct call *c, const struct json **out) {
+static struct error *call_run(struct call *c, const char *content_type, const struct json **out) {
     struct http_answer answer;
-    TRY(http_fetch(c->client->http, &c->arena, &c->request, LIST_MAX, &answer));
-    if (answer.status >= 300) return answer_error(&c->arena, answer.status, answer.body, answer.body_len);
+    TRY(call_send(c, &c->arena, "application/json", content_type, &answer));
     return json_parse(&c->arena, answer.body, answer.body_len, NULL, NULL, out);
 }
 
@@ -125,8 +165,10 @@ static struct error *exchange(struct client *client, const char *method, const s
                               const char *content_type, const struct json *body, struct doc **out) {
     CLEANUP(call_free) struct call c = {.client = remote(client)};
     const struct json *answer;
-    TRY(call_init(&c, method, make_path(&c, r, ns, name, sub, NULL), content_type, body));
-    TRY(call_run(&c, &answer));
+    bool manages = method[0] == 'P'; /* POST, PUT, PATCH */
+    const char *query[] = {"fieldManager", manages ? c.client->manager : NULL, NULL};
+    TRY(call_init(&c, method, make_path(&c, r, ns, name, sub, query), content_type, body));
+    TRY(call_run(&c, body ? content_type : NULL, &answer));
     if (out) *out = to_doc(answer);
     return NULL;
 }
@@ -176,7 +218,7 @@ static struct error *list(struct client *client, const struct resource *r, const
     const struct json *answer;
     const char *query[] = {"labelSelector", labels, "fieldSelector", fields, NULL};
     TRY(call_init(&c, "GET", make_path(&c, r, ns, NULL, NULL, query), NULL, NULL));
-    TRY(call_run(&c, &answer));
+    TRY(call_run(&c, NULL, &answer));
     *out = (struct doc_list){0};
     JSON_EACH(item, json_member(answer, "items")) {
         cleanup_doc struct doc *d = item_doc(&c.arena, r, item);
@@ -318,8 +360,8 @@ static void remote_free(struct client *c) {
     struct remote_client *r = remote(c);
     if (r->http) http_client_close(r->http);
     tls_config_unref(r->tls);
-    char *strings[] = {r->host, r->prefix, r->server_name, r->user_agent, r->token, r->token_file, r->basic};
-    for (size_t i = 0; i < ARRAY_LEN(strings); i++) free(strings[i]);
+    exec_credential_free(r->exec);
+    arena_free(&r->arena);
     free(r);
 }
 
@@ -327,46 +369,78 @@ static const struct client_ops remote_ops = {get, list, create, update, patch, r
                                              remote_free};
 
 static struct error *parse_url(struct remote_client *r, const char *url, bool *tls) {
+    struct arena *a = &r->arena;
     *tls = str_starts(url, "https://");
     if (!*tls && !str_starts(url, "http://")) return error_new("server \"%s\": a URL that begins with https:// is needed", url);
     const char *host = strstr(url, "://") + 3, *end = host + strcspn(host, "/"), *port = NULL;
+    r->authority = arena_strndup(a, host, (size_t)(end - host));
     if (*host == '[') {
         const char *bracket = memchr(host, ']', (size_t)(end - host));
         if (!bracket) return error_new("server \"%s\": missing ']' in address", url);
         if (bracket[1] == ':') port = bracket + 2;
-        r->host = strndup(host + 1, (size_t)(bracket - host) - 1);
+        r->target.host = arena_strndup(a, host + 1, (size_t)(bracket - host) - 1);
     } else {
         const char *colon = memchr(host, ':', (size_t)(end - host));
         if (colon) port = colon + 1;
-        r->host = strndup(host, (size_t)((colon ? colon : end) - host));
+        r->target.host = arena_strndup(a, host, (size_t)((colon ? colon : end) - host));
     }
-    r->port = port ? atoi(port) : *tls ? 443 : 80;
-    if (r->port <= 0 || r->port > 65535) return error_new("server \"%s\": invalid port", url);
+    r->target.port = port ? atoi(port) : *tls ? 443 : 80;
+    if (r->target.port <= 0 || r->target.port > 65535) return error_new("server \"%s\": invalid port", url);
     size_t n = strlen(end);
-    r->prefix = strndup(end, n > 0 && end[n - 1] == '/' ? n - 1 : n);
+    r->prefix = arena_strndup(a, end, n > 0 && end[n - 1] == '/' ? n - 1 : n);
     return NULL;
 }
 
+static const char *copy_or_null(struct arena *a, const char *s) { return s ? arena_strdup(a, s) : NULL; }
+
+static void impersonate(struct remote_client *r, const struct kubeconfig *k) {
+    struct arena *a = &r->arena;
+    size_t n = 2;
+    for (size_t i = 0; k->as_groups && k->as_groups[i]; i++) n++;
+    JSON_EACH_MEMBER(m, k->as_extra) n += json_len(&m->value);
+    struct http_header *h = r->impersonation = arena_calloc(a, n, sizeof(*h));
+    if (!k->as_user) return;
+    *h++ = (struct http_header){"Impersonate-User", arena_strdup(a, k->as_user)};
+    if (k->as_uid) *h++ = (struct http_header){"Impersonate-Uid", arena_strdup(a, k->as_uid)};
+    for (size_t i = 0; k->as_groups && k->as_groups[i]; i++)
+        *h++ = (struct http_header){"Impersonate-Group", arena_strdup(a, k->as_groups[i])};
+    JSON_EACH_MEMBER(m, k->as_extra) {
+        cleanup_buf struct buf name = {0};
+        buf_adds(&name, "Impersonate-Extra-");
+        url_encode(&name, m->key);
+        JSON_EACH(value, &m->value)
+            *h++ = (struct http_header){arena_strdup(a, buf_str(&name)), arena_strdup(a, json_str_or(value, NULL, ""))};
+    }
+    r->impersonation_count = (size_t)(h - r->impersonation);
+}
+
 static struct error *set_up(struct remote_client *r, const struct kubeconfig *k) {
+    struct arena *a = &r->arena;
     bool tls;
     TRY(parse_url(r, k->server, &tls));
+    r->ca = copy_or_null(a, k->ca);
+    r->insecure = k->insecure;
     if (tls) TRY(tls_config_client(&(struct tls_options){.cert = k->cert, .key = k->key, .ca = k->ca, .insecure = k->insecure},
                                    &r->tls));
-    r->server_name = k->tls_server_name ? xstrdup(k->tls_server_name) : NULL;
-    r->token = k->token ? xstrdup(k->token) : NULL;
-    r->token_file = k->token_file ? xstrdup(k->token_file) : NULL;
+    r->target.tls = r->tls;
+    r->target.server_name = copy_or_null(a, k->tls_server_name);
+    TRY(k->proxy_url ? proxy_from_url(a, k->proxy_url, &r->target) : proxy_from_environment(a, &r->target));
+    r->token = copy_or_null(a, k->token);
+    r->token_file = copy_or_null(a, k->token_file);
+    impersonate(r, k);
+    if (!k->token && !k->token_file && !k->username && !k->cert) r->exec = exec_credential_new(k->exec);
     if (!k->username) return NULL;
     cleanup_free char *pair = xprintf("%s:%s", k->username, k->password ? k->password : "");
-    struct buf coded = {0};
+    cleanup_buf struct buf coded = {0};
     base64_encode(&coded, pair, strlen(pair));
-    r->basic = buf_take(&coded);
+    r->basic = arena_strdup(a, buf_str(&coded));
     return NULL;
 }
 
 struct error *client_remote_new(const struct kubeconfig *config, struct loop *loop, const char *user_agent, struct client **out) {
     struct remote_client *r = xcalloc(1, sizeof(*r));
     r->base = (struct client){&remote_ops, &clock_real};
-    r->user_agent = xstrdup(user_agent);
+    r->user_agent = arena_strdup(&r->arena, user_agent);
     struct error *e = set_up(r, config);
     if (e) {
         remote_free(&r->base);
@@ -375,6 +449,19 @@ struct error *client_remote_new(const struct kubeconfig *config, struct loop *lo
     r->http = http_client_new(loop);
     *out = &r->base;
     return NULL;
+}
+
+void client_remote_manager(struct client *c, const char *manager) {
+    remote(c)->manager = arena_strdup(&remote(c)->arena, manager);
+}
+
+struct error *client_remote_call(struct client *client, struct arena *a, const struct remote_request *r, struct http_answer *out) {
+    CLEANUP(call_free) struct call c = {.client = remote(client)};
+    const char *accept = r->accept ? r->accept : "application/json", *content_type = r->body ? r->content_type : NULL;
+    TRY(call_init(&c, r->method, arena_printf(&c.arena, "%s%s", c.client->prefix, r->path), r->content_type, r->body));
+    TRY(call_headers(&c, accept, content_type));
+    if (r->timeout) c.request.timeout = c.request.total_timeout = r->timeout;
+    return call_send(&c, a, accept, content_type, out);
 }
 
 struct error *client_remote_reload(struct client *c, const struct kubeconfig *k) {

@@ -154,6 +154,8 @@ void yaml_encode(struct buf *out, const struct json *v); /* keys sorted, as sigs
 const struct json *json_pointer(const struct json *v, const char *pointer);
 /* RFC 7386. */
 const struct json *json_merge_patch(struct arena *a, const struct json *target, const struct json *patch);
+/* The patch that makes `to` of `from` (objects); {} if they are equal. */
+const struct json *json_merge_diff(struct arena *a, const struct json *from, const struct json *to);
 /* RFC 6902; errors are worded as evanphx/json-patch words them. `max_operations` 0: 10000, as kube-apiserver. Errors
  * have the code and reason of kube-apiserver: 400 for what is no patch (with its full message), 413 for too many
  * operations, 422 Invalid for one that fails (where kube-apiserver hides the message). */

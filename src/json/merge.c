@@ -47,3 +47,17 @@ const struct json *json_pointer(const struct json *v, const char *pointer) {
     }
     return *pointer == '\0' ? v : NULL;
 }
+
+const struct json *json_merge_diff(struct arena *a, const struct json *from, const struct json *to) {
+    struct json_object patch = {.arena = a};
+    JSON_EACH_MEMBER(m, to) {
+        const struct json *old = json_member_n(from, m->key, m->key_len), *v = &m->value;
+        if (old != NULL && old->type == JSON_OBJECT && v->type == JSON_OBJECT) {
+            v = json_merge_diff(a, old, v);
+            if (json_len(v) > 0) json_object_add(&patch, m->key, v);
+        } else if (old == NULL || !json_equal(old, v)) json_object_add(&patch, m->key, v);
+    }
+    JSON_EACH_MEMBER(m, from)
+        if (json_member_n(to, m->key, m->key_len) == NULL) json_object_add(&patch, m->key, &json_null);
+    return json_object_done(&patch);
+}

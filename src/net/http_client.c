@@ -330,7 +330,9 @@ static void submit(struct http_call *k) {
 /* ---- requests ---- */
 
 static void write_request(struct buf *out, const struct http_request *r, const char *method, const char *path, const char *host) {
-    buf_printf(out, "%s %s HTTP/1.1\r\nHost: %s\r\n", method, path, host);
+    bool whole = r->target.proxy_host != NULL && r->target.tls == NULL; /* a proxy wants the URL */
+    buf_printf(out, "%s %s%s%s HTTP/1.1\r\nHost: %s\r\n", method, whole ? "http://" : "", whole ? host : "", path, host);
+    if (whole && r->target.proxy_authorization != NULL) buf_printf(out, "Proxy-Authorization: %s\r\n", r->target.proxy_authorization);
     for (size_t i = 0; i < r->header_count; i++) buf_printf(out, "%s: %s\r\n", r->headers[i].name, r->headers[i].value);
     if (r->upgrade != NULL) buf_printf(out, "Connection: Upgrade\r\nUpgrade: %s\r\n", r->upgrade);
     else if (r->no_reuse) buf_adds(out, "Connection: close\r\n");

@@ -39,6 +39,10 @@ struct stream *stream_accept(struct loop *l, int fd, struct tls_config *tls);
  * handshake follows: certificate checked against server_name (NULL: `host`). Nothing happens before stream_start;
  * writing before `ready` is allowed. */
 struct stream *stream_connect(struct loop *l, const char *host, int port, struct tls_config *tls, const char *server_name);
+/* The same by way of an HTTP proxy, which is asked for a tunnel (CONNECT). `authorization`: the value of its
+ * Proxy-Authorization, or NULL. */
+struct stream *stream_connect_by(struct loop *l, const char *proxy_host, int proxy_port, const char *authorization, const char *host,
+                                 int port, struct tls_config *tls, const char *server_name);
 
 const char *stream_alpn(struct stream *s);                /* "h2", "http/1.1"; NULL without TLS or agreement */
 const struct tls_peer *stream_peer(struct stream *s);     /* NULL without TLS; valid after `ready`, as long as s */

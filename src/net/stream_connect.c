@@ -17,6 +17,7 @@ struct dial {
     uv_poll_t poll;
     int fd;
     bool started, resolving, polling, posted;
+    struct buf tunnel; /* the request for a tunnel, then what the proxy answers; empty: none is wanted */
     struct error *error; /* of the last address */
 };
 
@@ -28,6 +29,7 @@ static void dial_free(struct dial *d)
     error_free(d->error);
     free(d->host);
     free(d->server_name);
+    buf_free(&d->tunnel);
     free(d);
 }
 
@@ -104,6 +106,56 @@ static void connected(struct dial *d)
     if (status != 0) stream_fail(s, stream_sys_error(-status, "connect"));
 }
 
+static void tunnel_failed(struct dial *d, struct error *e)
+{
+    buf_clear(&d->tunnel);
+    fail(d, e);
+}
+
+/* The proxy's answer ends with an empty line; it sends nothing more before it is spoken to. */
+static void on_tunnel(uv_poll_t *p, int status, int events)
+{
+    (void)status, (void)events;
+    struct dial *d = CONTAINER_OF(p, struct dial, poll);
+    char chunk[2048];
+    ssize_t n = recv(d->fd, chunk, sizeof(chunk), 0);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    uv_poll_stop(p);
+    if (n > 0) buf_add(&d->tunnel, chunk, (size_t)n);
+    const char *end = strstr(buf_str(&d->tunnel), "\r\n\r\n"), *text = buf_str(&d->tunnel);
+    if (end == NULL && n > 0 && !d->tunnel.overflow) {
+        uv_poll_start(&d->poll, UV_READABLE, on_tunnel);
+        return;
+    }
+    if (n <= 0 || end == NULL) {
+        tunnel_failed(d, n < 0 ? stream_sys_error(errno, "proxyconnect tcp: read") : error_new("proxyconnect tcp: EOF"));
+        return;
+    }
+    int code = 0, before_reason = 0;
+    sscanf(text, "HTTP/1.%*1d %3d%n", &code, &before_reason);
+    if (code != 200) { /* Go shows the status line's text */
+        const char *reason = text + before_reason + (text[before_reason] == ' ');
+        tunnel_failed(d, error_new("%.*s", (int)strcspn(reason, "\r"), reason));
+        return;
+    }
+    if (end[4] != '\0') {
+        tunnel_failed(d, error_new("proxyconnect tcp: the proxy sent data before the tunnel was used"));
+        return;
+    }
+    connected(d);
+}
+
+static void ask_for_tunnel(struct dial *d)
+{
+    ssize_t n = send(d->fd, d->tunnel.data, d->tunnel.len, MSG_NOSIGNAL); /* fits into an empty socket's buffer */
+    if (n != (ssize_t)d->tunnel.len) {
+        tunnel_failed(d, stream_sys_error(n < 0 ? errno : EIO, "proxyconnect tcp: write"));
+        return;
+    }
+    buf_clear(&d->tunnel);
+    uv_poll_start(&d->poll, UV_READABLE, on_tunnel);
+}
+
 static void on_writable(uv_poll_t *p, int status, int events)
 {
     (void)events;
@@ -117,7 +169,8 @@ static void on_writable(uv_poll_t *p, int status, int events)
         struct sockaddr_storage sa = {0};
         len = sizeof(sa);
         if (getpeername(d->fd, (struct sockaddr *)&sa, &len) == 0) stream_set_address(d->stream, (struct sockaddr *)&sa);
-        connected(d);
+        if (d->tunnel.len > 0) ask_for_tunnel(d);
+        else connected(d);
         return;
     }
     attempt_failed(d, sys, d->next);
@@ -237,5 +290,19 @@ struct stream *stream_connect(struct loop *l, const char *host, int port, struct
     d->fd = -1;
     if (tls != NULL) d->tls = tls_config_ref(tls);
     if (tls != NULL) d->server_name = xstrdup(server_name != NULL ? server_name : host);
+    return s;
+}
+
+struct stream *stream_connect_by(struct loop *l, const char *proxy_host, int proxy_port, const char *authorization, const char *host,
+                                 int port, struct tls_config *tls, const char *server_name)
+{
+    struct stream *s = stream_connect(l, proxy_host, proxy_port, tls, server_name != NULL ? server_name : host);
+    struct buf *request = &s->dial->tunnel;
+    char target[300];
+    snprintf(target, sizeof(target), strchr(host, ':') != NULL ? "[%s]:%d" : "%s:%d", host, port);
+    request->max = 16 * 1024;
+    buf_printf(request, "CONNECT %s HTTP/1.1\r\nHost: %s\r\n", target, target);
+    if (authorization != NULL) buf_printf(request, "Proxy-Authorization: %s\r\n", authorization);
+    buf_adds(request, "\r\n");
     return s;
 }

@@ -8,6 +8,10 @@ struct net_target {
     int port;
     struct tls_config *tls;  /* a client configuration, NULL: plain */
     const char *server_name; /* for SNI and verification; NULL: host */
+    /* An HTTP proxy on the way: asked for a tunnel where there is TLS, else given the whole URL (net/proxy.h). */
+    const char *proxy_host; /* NULL: none */
+    int proxy_port;
+    const char *proxy_authorization; /* "Basic …"; NULL: none */
 };
 
 void net_target_copy(struct arena *a, struct net_target *out, const struct net_target *t); /* holds a reference of tls */

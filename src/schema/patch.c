@@ -4,14 +4,9 @@
  * "$setElementOrder/FIELD". Lists whose field has a merge strategy are merged by key or, of scalars, as sets; the patch's
  * order wins where it says something, the object's elsewhere. Errors without an HTTP code become a 500, as upstream. */
 #include "base/str.h"
-#include "schema/schema.h"
+#include "schema/patch_private.h"
 
-static const char delete_list[] = "$deleteFromPrimitiveList/", element_order[] = "$setElementOrder/";
-
-struct list {
-    const struct json **items;
-    size_t len;
-};
+static const char delete_list[] = PATCH_DELETE_LIST, element_order[] = PATCH_ELEMENT_ORDER;
 
 static struct error *merge_map(struct arena *m, const struct type *t, const struct json *original, const struct json *patch,
                                const struct json **out);
@@ -30,18 +25,18 @@ static struct error *bad_format(const char *what) { return status_bad_request("i
 
 /* ---- lists of pointers ---- */
 
-static struct list list_new(struct arena *m, size_t cap) {
-    return (struct list){arena_calloc(m, cap + 1, sizeof(const struct json *)), 0};
+struct patch_list patch_list_new(struct arena *m, size_t cap) {
+    return (struct patch_list){arena_calloc(m, cap + 1, sizeof(const struct json *)), 0};
 }
 
-static struct list list_of(struct arena *m, const struct json *array, size_t room) {
-    struct list l = list_new(m, json_len_(array, JSON_ARRAY) + room);
+struct patch_list patch_list_of(struct arena *m, const struct json *array, size_t room) {
+    struct patch_list l = patch_list_new(m, json_len_(array, JSON_ARRAY) + room);
     JSON_EACH(item, array)
         l.items[l.len++] = item;
     return l;
 }
 
-static const struct json *list_json(struct arena *m, const struct list *l) {
+const struct json *patch_list_json(struct arena *m, const struct patch_list *l) {
     struct json_array b = {.arena = m};
     for (size_t i = 0; i < l->len; i++)
         json_array_add(&b, l->items[i]);
@@ -51,13 +46,13 @@ static const struct json *list_json(struct arena *m, const struct list *l) {
 /* What elements are compared by: their merge key's value, or themselves. */
 static const struct json *identity(const struct json *v, const char *key) { return key ? json_member(v, key) : v; }
 
-static bool same(const struct json *a, const struct json *b) {
+bool patch_same(const struct json *a, const struct json *b) {
     return a == NULL || b == NULL ? a == b : a->type == b->type && json_equal(a, b);
 }
 
-static long find(const struct list *l, const struct json *v, const char *key) {
+long patch_find(const struct patch_list *l, const struct json *v, const char *key) {
     for (size_t i = 0; i < l->len; i++)
-        if (same(identity(l->items[i], key), identity(v, key))) return (long)i;
+        if (patch_same(identity(l->items[i], key), identity(v, key))) return (long)i;
     return -1;
 }
 
@@ -66,31 +61,37 @@ static bool has_directive(const struct json *v) { return json_is(v, JSON_OBJECT)
 /* ---- order ---- */
 
 /* Insertion sort with upstream's comparison, which calls whatever is not in `order` smaller. */
-static void sort_by(struct list *l, const struct list *order, const char *key) {
-    for (size_t i = 1; i < l->len; i++)
+void patch_sort_by(struct arena *m, struct patch_list *l, const struct patch_list *order, const char *key) {
+    struct patch_list gone = patch_list_new(m, l->len);
+    size_t kept = 0;
+    for (size_t i = 0; i < l->len; i++)
+        if (key != NULL && json_str_is(l->items[i], "$patch", "delete")) gone.items[gone.len++] = l->items[i];
+        else l->items[kept++] = l->items[i];
+    for (size_t i = 1; i < kept; i++)
         for (size_t j = i; j > 0; j--) {
-            long left = find(order, l->items[j], key), right = find(order, l->items[j - 1], key);
+            long left = patch_find(order, l->items[j], key), right = patch_find(order, l->items[j - 1], key);
             if (left >= 0 && right >= 0 && left >= right) break;
             const struct json *v = l->items[j];
             l->items[j] = l->items[j - 1];
             l->items[j - 1] = v;
         }
+    memcpy(l->items + kept, gone.items, gone.len * sizeof(*gone.items));
 }
 
 /* Splits `merged` into what the patch names and what only the server has, orders each and weaves them together. */
-static struct list weave(struct arena *m, const struct list *merged, const struct list *patch_order, const struct list *server_order,
+struct patch_list patch_weave(struct arena *m, const struct patch_list *merged, const struct patch_list *patch_order, const struct patch_list *server_order,
                          const char *key) {
-    struct list ours = list_new(m, merged->len), theirs = list_new(m, merged->len), out = list_new(m, merged->len);
+    struct patch_list ours = patch_list_new(m, merged->len), theirs = patch_list_new(m, merged->len), out = patch_list_new(m, merged->len);
     for (size_t i = 0; i < merged->len; i++) {
-        struct list *side = find(patch_order, merged->items[i], key) >= 0 ? &ours : &theirs;
+        struct patch_list *side = patch_find(patch_order, merged->items[i], key) >= 0 ? &ours : &theirs;
         side->items[side->len++] = merged->items[i];
     }
-    sort_by(&ours, patch_order, key);
-    sort_by(&theirs, server_order, key);
+    patch_sort_by(m, &ours, patch_order, key);
+    patch_sort_by(m, &theirs, server_order, key);
     for (size_t i = 0, j = 0; i < theirs.len || j < ours.len;) {
         bool left = j >= ours.len;
         if (!left && i < theirs.len) {
-            long l = find(server_order, theirs.items[i], key), r = find(server_order, ours.items[j], key);
+            long l = patch_find(server_order, theirs.items[i], key), r = patch_find(server_order, ours.items[j], key);
             left = l >= 0 && r >= 0 && l < r;
         }
         out.items[out.len++] = left ? theirs.items[i++] : ours.items[j++];
@@ -98,7 +99,7 @@ static struct list weave(struct arena *m, const struct list *merged, const struc
     return out;
 }
 
-static struct error *check_keys(struct arena *m, const struct list *l, const char *key) {
+struct error *patch_check_keys(struct arena *m, const struct patch_list *l, const char *key) {
     for (size_t i = 0; key != NULL && i < l->len; i++) {
         if (!json_is(l->items[i], JSON_OBJECT)) return bad_type("map[string]interface {}", l->items[i]);
         if (json_member(l->items[i], key) == NULL) return no_merge_key(m, l->items[i], key);
@@ -109,7 +110,7 @@ static struct error *check_keys(struct arena *m, const struct list *l, const cha
 /* ---- lists ---- */
 
 /* All elements of both lists must be of one kind; it is given back. */
-static struct error *element_type(struct arena *m, const struct json *a, const struct json *b, enum json_type *out) {
+struct error *patch_element_type(struct arena *m, const struct json *a, const struct json *b, enum json_type *out) {
     const struct json *first = json_at(a, 0) ? json_at(a, 0) : json_at(b, 0);
     if (first == NULL) return error_new("no elements in any of the given slices");
     if (first->type == JSON_ARRAY) return status_bad_request("lists of lists are not supported");
@@ -125,27 +126,27 @@ static struct error *element_type(struct arena *m, const struct json *a, const s
     return NULL;
 }
 
-static struct list delete_scalars(struct arena *m, const struct json *original, const struct json *patch) {
-    struct list gone = list_of(m, patch, 0), out = list_new(m, json_len(original));
+static struct patch_list delete_scalars(struct arena *m, const struct json *original, const struct json *patch) {
+    struct patch_list gone = patch_list_of(m, patch, 0), out = patch_list_new(m, json_len(original));
     JSON_EACH(item, original)
-        if (find(&gone, item, NULL) < 0) out.items[out.len++] = item;
+        if (patch_find(&gone, item, NULL) < 0) out.items[out.len++] = item;
     return out;
 }
 
 /* A duplicate's place is taken by the last element, as upstream does it. */
-static struct list union_of_scalars(struct arena *m, const struct json *original, const struct json *patch) {
-    struct list l = list_of(m, original, json_len(patch));
+struct patch_list patch_union_of_scalars(struct arena *m, const struct json *original, const struct json *patch) {
+    struct patch_list l = patch_list_of(m, original, json_len(patch));
     JSON_EACH(item, patch)
         l.items[l.len++] = item;
     for (size_t i = 0; i + 1 < l.len; i++)
         for (size_t j = i + 1; j < l.len; j++)
-            if (same(l.items[i], l.items[j])) l.items[j--] = l.items[--l.len];
+            if (patch_same(l.items[i], l.items[j])) l.items[j--] = l.items[--l.len];
     return l;
 }
 
 /* Takes the elements with a "$patch" out of the patch and does what they say. */
-static struct error *special_elements(struct arena *m, struct list *original, struct list *patch, const char *key) {
-    struct list plain = list_new(m, patch->len);
+static struct error *special_elements(struct arena *m, struct patch_list *original, struct patch_list *patch, const char *key) {
+    struct patch_list plain = patch_list_new(m, patch->len);
     bool replace = false;
     for (size_t i = 0; i < patch->len; i++) {
         const struct json *v = patch->items[i], *directive = json_member(v, "$patch");
@@ -153,7 +154,7 @@ static struct error *special_elements(struct arena *m, struct list *original, st
             plain.items[plain.len++] = v;
         } else if (json_str_is(directive, NULL, "delete")) {
             if (json_member(v, key) == NULL) return no_merge_key(m, v, key);
-            for (long at; (at = find(original, v, key)) >= 0; original->len--)
+            for (long at; (at = patch_find(original, v, key)) >= 0; original->len--)
                 memmove(original->items + at, original->items + at + 1, (original->len - (size_t)at - 1) * sizeof(*original->items));
         } else if (json_str_is(directive, NULL, "replace")) {
             replace = true;
@@ -168,11 +169,11 @@ static struct error *special_elements(struct arena *m, struct list *original, st
     return NULL;
 }
 
-static struct error *merge_elements(struct arena *m, const struct type *t, struct list *original, const struct list *patch, const char *key) {
+static struct error *merge_elements(struct arena *m, const struct type *t, struct patch_list *original, const struct patch_list *patch, const char *key) {
     for (size_t i = 0; i < patch->len; i++) {
         const struct json *v = patch->items[i];
         if (json_member(v, key) == NULL) return no_merge_key(m, v, key);
-        long at = find(original, v, key);
+        long at = patch_find(original, v, key);
         if (at < 0) original->items[original->len++] = v;
         else TRY(merge_map(m, t, original->items[at], v, &original->items[at]));
     }
@@ -184,42 +185,42 @@ static struct error *merge_list(struct arena *m, const struct field *f, const st
     enum json_type type;
     *out = original;
     if (json_len(original) == 0 && json_len(patch) == 0) return NULL;
-    TRY(element_type(m, original, patch, &type));
+    TRY(patch_element_type(m, original, patch, &type));
     if (type != JSON_OBJECT) {
-        struct list merged = deleting ? delete_scalars(m, original, patch) : union_of_scalars(m, original, patch);
+        struct patch_list merged = deleting ? delete_scalars(m, original, patch) : patch_union_of_scalars(m, original, patch);
         if (!deleting) {
-            struct list server = list_of(m, original, 0), order = list_of(m, patch, 0);
-            merged = weave(m, &merged, &order, &server, NULL);
+            struct patch_list server = patch_list_of(m, original, 0), order = patch_list_of(m, patch, 0);
+            merged = patch_weave(m, &merged, &order, &server, NULL);
         }
-        *out = list_json(m, &merged);
+        *out = patch_list_json(m, &merged);
         return NULL;
     }
     const char *key = f->patch_merge_key;
     if (key == NULL) return error_new("cannot merge lists without merge key for struct");
-    struct list merged = list_of(m, original, json_len(patch)), wanted = list_of(m, patch, 0);
+    struct patch_list merged = patch_list_of(m, original, json_len(patch)), wanted = patch_list_of(m, patch, 0);
     TRY(special_elements(m, &merged, &wanted, key));
-    struct list server = list_new(m, merged.len);
+    struct patch_list server = patch_list_new(m, merged.len);
     memcpy(server.items, merged.items, merged.len * sizeof(*merged.items));
     server.len = merged.len;
-    struct list grown = list_new(m, merged.len + wanted.len);
+    struct patch_list grown = patch_list_new(m, merged.len + wanted.len);
     memcpy(grown.items, merged.items, merged.len * sizeof(*merged.items));
     grown.len = merged.len;
     TRY(merge_elements(m, f->type->element, &grown, &wanted, key));
-    TRY(check_keys(m, &grown, key));
-    grown = weave(m, &grown, &wanted, &server, key);
-    *out = list_json(m, &grown);
+    TRY(patch_check_keys(m, &grown, key));
+    grown = patch_weave(m, &grown, &wanted, &server, key);
+    *out = patch_list_json(m, &grown);
     return NULL;
 }
 
 /* ---- directives in objects ---- */
 
 /* The value without anything that carries a "$patch"; NULL if that is the value itself. */
-static const struct json *without_directives(struct arena *m, const struct json *v) {
+const struct json *patch_without_directives(struct arena *m, const struct json *v) {
     if (has_directive(v)) return NULL;
     if (v->type == JSON_OBJECT) {
         struct json_object b = {.arena = m};
         JSON_EACH_MEMBER(member, v) {
-            const struct json *kept = without_directives(m, &member->value);
+            const struct json *kept = patch_without_directives(m, &member->value);
             if (kept != NULL) json_object_add(&b, member->key, kept);
         }
         return json_object_done(&b);
@@ -227,7 +228,7 @@ static const struct json *without_directives(struct arena *m, const struct json 
     if (v->type != JSON_ARRAY) return v;
     struct json_array b = {.arena = m};
     JSON_EACH(item, v) {
-        const struct json *kept = without_directives(m, item);
+        const struct json *kept = patch_without_directives(m, item);
         if (kept != NULL) json_array_add(&b, kept);
     }
     return json_array_done(&b);
@@ -270,7 +271,7 @@ static struct error *retain_keys(struct arena *m, const struct json **original, 
     return NULL;
 }
 
-static struct error *find_field(const struct type *t, const char *name, bool list, const struct field **out) {
+struct error *patch_field(const struct type *t, const char *name, bool list, const struct field **out) {
     *out = t && t->kind == TYPE_STRUCT ? type_field(t, name) : NULL;
     if (*out == NULL && t && t->kind == TYPE_STRUCT) {
         const char *slash = strrchr(t->name, '/');
@@ -283,14 +284,14 @@ static struct error *find_field(const struct type *t, const char *name, bool lis
 
 /* The patch's elements must come in the order that it asks for. */
 static struct error *check_order(struct arena *m, const struct json *patch, const struct json *order, const char *key) {
-    struct list wanted = list_of(m, order, 0);
+    struct patch_list wanted = patch_list_of(m, order, 0);
     size_t next = 0;
     if (json_len(patch) == 0 || wanted.len == 0) return NULL;
     JSON_EACH(item, patch) {
         if (key != NULL && !json_is(item, JSON_OBJECT)) return bad_type("map[string]interface {}", item);
         if (key != NULL && has_directive(item)) continue;
         if (key != NULL && json_member(item, key) == NULL) return no_merge_key(m, item, key);
-        while (next < wanted.len && !same(identity(item, key), identity(wanted.items[next], key)))
+        while (next < wanted.len && !patch_same(identity(item, key), identity(wanted.items[next], key)))
             next++;
         if (next++ >= wanted.len)
             return error_new("The order in patch list:\n%s\n doesn't match $setElementOrder list:\n%s\n", status_go_text(m, patch),
@@ -307,18 +308,18 @@ static struct error *ordered_list(struct arena *m, const struct field *f, const 
     *out = NULL;
     TRY(check_order(m, patch, order, key));
     const struct json *merged = original;
-    if (original == NULL && patch != NULL) merged = without_directives(m, patch);
+    if (original == NULL && patch != NULL) merged = patch_without_directives(m, patch);
     else if (original != NULL && patch != NULL) {
         if (!f->patch_merge) merged = patch;
         else TRY(merge_list(m, f, original, patch, false, &merged));
     }
     if (merged == NULL) return NULL;
-    TRY(element_type(m, original, patch, &type));
-    struct list all = list_of(m, merged, 0), wanted = list_of(m, order, 0), server = list_of(m, original, 0);
-    TRY(check_keys(m, &all, key));
-    TRY(check_keys(m, &wanted, key));
-    all = weave(m, &all, &wanted, &server, key);
-    *out = list_json(m, &all);
+    TRY(patch_element_type(m, original, patch, &type));
+    struct patch_list all = patch_list_of(m, merged, 0), wanted = patch_list_of(m, order, 0), server = patch_list_of(m, original, 0);
+    TRY(patch_check_keys(m, &all, key));
+    TRY(patch_check_keys(m, &wanted, key));
+    all = patch_weave(m, &all, &wanted, &server, key);
+    *out = patch_list_json(m, &all);
     return NULL;
 }
 
@@ -333,7 +334,7 @@ static struct error *element_orders(struct arena *m, const struct type *t, const
         if (old != NULL && old->type != JSON_ARRAY) return bad_type("[]interface {}", old);
         if (new != NULL && new->type != JSON_ARRAY) return bad_type("[]interface {}", new);
         const struct field *f;
-        TRY(find_field(t, name, true, &f));
+        TRY(patch_field(t, name, true, &f));
         TRY(ordered_list(m, f, old, new, &member->value, &merged));
         if (merged == NULL) continue;
         *original = json_with_member(m, *original, name, merged);
@@ -349,16 +350,16 @@ static struct error *merge_value(struct arena *m, const struct type *t, const ch
     const struct field *f;
     *out = old;
     if (old == NULL || old->type != patch->type) {
-        if (!deleting) *out = without_directives(m, without_nulls(m, patch));
+        if (!deleting) *out = patch_without_directives(m, without_nulls(m, patch));
         return NULL;
     }
     if (patch->type == JSON_OBJECT) {
-        TRY(find_field(t, name, false, &f));
+        TRY(patch_field(t, name, false, &f));
         *out = patch;
         return f->patch_replace ? NULL : merge_map(m, f->type, old, patch, out);
     }
     if (patch->type == JSON_ARRAY) {
-        TRY(find_field(t, name, true, &f));
+        TRY(patch_field(t, name, true, &f));
         *out = patch;
         return f->patch_merge || deleting ? merge_list(m, f, old, patch, deleting, out) : NULL;
     }

@@ -157,6 +157,14 @@ MUST_CHECK struct error *schema_convert(struct arena *a, const struct resource *
 MUST_CHECK struct error *schema_strategic_merge(struct arena *a, const struct type *t, const struct json *object, const struct json *patch,
                                                 const struct json **out);
 
+/* The strategic merge patch that brings `current` to what `modified` says, deletes what `original` had and `modified` has
+ * not, and leaves alone what only `current` has (as kubectl apply and helm make it). */
+MUST_CHECK struct error *schema_three_way_patch(struct arena *a, const struct type *t, const struct json *original, const struct json *modified,
+                                                const struct json *current, const struct json **out);
+/* The same as a JSON merge patch, for types without a schema. */
+MUST_CHECK struct error *schema_three_way_merge_patch(struct arena *a, const struct json *original, const struct json *modified,
+                                                      const struct json *current, const struct json **out);
+
 /* Field management. `managed` of the result is in metadata.managedFields. `now` is a wall time. */
 struct apply_options {
     const char *manager;     /* field manager */
