@@ -63,6 +63,43 @@ static void nodes_get_ranges_of_their_own(void **state UNUSED) {
     assert_string_equal(json_str(sim_get(s, N, "n3"), "spec.podCIDR"), "10.42.0.0/24");
 }
 
+static void a_range_given_by_somebody_else_is_not_given_again(void **state UNUSED) {
+    sim_create(s, N, sim_json(s, "{'metadata':{'name':'n1'},'spec':{'podCIDR':'10.42.0.0/23','podCIDRs':['10.42.0.0/23']}}"));
+    make_node("n2");
+    runner_group_step(s->group, 100000);
+    assert_string_equal(json_str(sim_get(s, N, "n2"), "spec.podCIDR"), "10.42.2.0/24");
+}
+
+static void a_full_range_is_told_and_a_freed_part_used(void **state UNUSED) {
+    runner_group_stop(s->group);
+    static struct controllers_config small = {.cluster_cidr = "10.42.0.0/30", .node_cidr_bits = 31};
+    static const struct controller *const ipam[] = {&node_ipam_controller, NULL};
+    s->group = runner_group_start(&(struct runner_env){.client = s->client, .cache = s->cache, .config = &small}, ipam, NULL, NULL);
+    for (const char *const *name = (const char *const[]){"n1", "n2", "n3", NULL}; *name; name++) {
+        make_node(*name);
+        runner_group_step(s->group, 100);
+    }
+    assert_string_equal(json_str(sim_get(s, N, "n2"), "spec.podCIDR"), "10.42.0.2/31");
+    assert_null(json_str(sim_get(s, N, "n3"), "spec.podCIDR"));
+    assert_true(sim_event(s, "CIDRNotAvailable", "Node n3 status is now: CIDRNotAvailable"));
+    sim_delete(s, N, "n1");
+    clock_virtual_set(&s->clock, s->clock.now + SECONDS(1000));
+    runner_group_step(s->group, 100);
+    assert_string_equal(json_str(sim_get(s, N, "n3"), "spec.podCIDR"), "10.42.0.0/31");
+}
+
+static void many_nodes_may_keep_secrets_for_longer(void **state UNUSED) {
+    for (int i = 0; i < 101; i++) sim_create(s, N, SIM_JSON(s, "{'metadata':{'name':%s}}", arena_printf(&s->arena, "m%d", i)));
+    runner_group_step(s->group, 100000);
+    assert_string_equal(object_annotation(sim_get(s, N, "m0"), "node.alpha.kubernetes.io/ttl"), "15");
+    for (int i = 1; i < 11; i++) sim_delete(s, N, arena_printf(&s->arena, "m%d", i));
+    runner_group_step(s->group, 100000);
+    assert_string_equal(object_annotation(sim_get(s, N, "m0"), "node.alpha.kubernetes.io/ttl"), "15"); /* 91: still within the step */
+    for (int i = 11; i < 14; i++) sim_delete(s, N, arena_printf(&s->arena, "m%d", i));
+    runner_group_step(s->group, 100000);
+    assert_string_equal(object_annotation(sim_get(s, N, "m0"), "node.alpha.kubernetes.io/ttl"), "0");
+}
+
 static void a_ready_node_loses_its_first_taint(void **state UNUSED) {
     sim_create(s, N, sim_json(s, "{'metadata':{'name':'n1'}}"));
     runner_group_step(s->group, 100000);
@@ -152,7 +189,8 @@ static void a_taint_that_goes_in_time_spares_the_pod(void **state UNUSED) {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(nodes_get_ranges_of_their_own), TEST(a_ready_node_loses_its_first_taint), TEST(a_cordoned_node_is_tainted),
+        TEST(nodes_get_ranges_of_their_own), TEST(a_range_given_by_somebody_else_is_not_given_again),
+        TEST(a_full_range_is_told_and_a_freed_part_used), TEST(many_nodes_may_keep_secrets_for_longer), TEST(a_ready_node_loses_its_first_taint), TEST(a_cordoned_node_is_tainted),
         TEST(a_silent_node_becomes_unknown_and_its_pods_not_ready), TEST(a_lease_is_a_sign_of_life), TEST(where_no_node_is_ready_none_is_emptied),
         TEST(pods_leave_a_node_as_they_tolerate_its_taints), TEST(a_taint_that_goes_in_time_spares_the_pod),
     };
