@@ -1,0 +1,7 @@
+/* The package manager: `coracle helm …` takes helm's arguments and answers as helm 3.19 does. */
+#pragma once
+
+#define HELM_VERSION "v3.19" /* what templates see as .Capabilities.HelmVersion and `helm version` prints */
+
+/* argv[0] is "helm". Returns the exit status. */
+int helm_main(int argc, char **argv);
