@@ -1,18 +1,18 @@
 #include "store/encrypt.h"
+#include "base/seal.h"
 #include "base/str.h"
 #include <errno.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define PREFIX "k8s:enc:aesgcm:v1:"
-enum { KEY_SIZE = 32, NONCE_SIZE = 12, TAG_SIZE = 16, KEYS_MAX = 16, FILE_MAX = 16384 };
+enum { KEYS_MAX = 16, FILE_MAX = 16384 };
 
 struct key {
     char *header; /* PREFIX NAME ":" */
-    uint8_t bytes[KEY_SIZE];
+    uint8_t bytes[SEAL_KEY];
 };
 
 struct encryption {
@@ -28,7 +28,7 @@ void encryption_free(struct encryption *e) {
 }
 
 static struct error *make_file(const char *path) {
-    uint8_t key[KEY_SIZE];
+    uint8_t key[SEAL_KEY];
     random_bytes(key, sizeof(key));
     cleanup_buf struct buf text = {0};
     buf_adds(&text, "key1 ");
@@ -44,10 +44,10 @@ static bool add_key(struct encryption *e, struct arena *a, char *line) {
     char *space = strchr(line, ' '), *bytes;
     size_t n;
     if (!space || e->count == KEYS_MAX || !base64_decode(a, space + 1, strlen(space + 1), &bytes, &n) ||
-        n != KEY_SIZE) return false;
+        n != SEAL_KEY) return false;
     struct key *k = &e->keys[e->count++];
     k->header = xprintf(PREFIX "%.*s:", (int)(space - line), line);
-    memcpy(k->bytes, bytes, KEY_SIZE);
+    memcpy(k->bytes, bytes, SEAL_KEY);
     return true;
 }
 
@@ -78,32 +78,10 @@ struct error *encryption_open(const char *path, struct encryption **out) {
     return NULL;
 }
 
-static void cleanup_cipher(EVP_CIPHER_CTX **c) { EVP_CIPHER_CTX_free(*c); }
-
-/* One pass in either direction; `tag` is written when encrypting, checked when decrypting. */
-static bool cipher(bool encrypt, const struct key *k, const uint8_t *nonce, const char *aad, const uint8_t *in, size_t n,
-                   uint8_t *out, uint8_t *tag) {
-    __attribute__((cleanup(cleanup_cipher))) EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
-    int len;
-    if (!c || n > INT32_MAX || EVP_CipherInit_ex(c, EVP_aes_256_gcm(), NULL, k->bytes, nonce, encrypt) != 1) return false;
-    if (!encrypt && EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_SET_TAG, TAG_SIZE, tag) != 1) return false;
-    if (EVP_CipherUpdate(c, NULL, &len, (const uint8_t *)aad, (int)strlen(aad)) != 1) return false;
-    if (EVP_CipherUpdate(c, out, &len, in, (int)n) != 1 || EVP_CipherFinal_ex(c, out + len, &len) != 1) return false;
-    return !encrypt || EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_GET_TAG, TAG_SIZE, tag) == 1;
-}
-
 struct error *encryption_encode(void *arg, const char *key, const void *p, size_t n, struct buf *out) {
     const struct encryption *e = arg;
-    uint8_t nonce[NONCE_SIZE], tag[TAG_SIZE];
-    random_bytes(nonce, sizeof(nonce));
     buf_adds(out, e->keys[0].header);
-    buf_add(out, nonce, sizeof(nonce));
-    buf_reserve(out, n + sizeof(tag));
-    if (!cipher(true, &e->keys[0], nonce, key, p, n, (uint8_t *)out->data + out->len,
-                tag)) return error_new("cannot encrypt %s", key);
-    out->len += n;
-    buf_add(out, tag, sizeof(tag));
-    return NULL;
+    return seal_add(e->keys[0].bytes, key, p, n, out) ? NULL : error_new("cannot encrypt %s", key);
 }
 
 struct error *encryption_decode(void *arg, const char *key, const void *p, size_t n, struct buf *out) {
@@ -114,17 +92,9 @@ struct error *encryption_decode(void *arg, const char *key, const void *p, size_
     }
     for (size_t i = 0; i < e->count; i++) {
         size_t header = strlen(e->keys[i].header);
-        if (n < header + NONCE_SIZE + TAG_SIZE || memcmp(p, e->keys[i].header, header) != 0) continue;
-        const uint8_t *nonce = (const uint8_t *)p + header, *text = nonce + NONCE_SIZE;
-        size_t len = n - header - NONCE_SIZE - TAG_SIZE;
-        uint8_t tag[TAG_SIZE];
-        memcpy(tag, text + len, TAG_SIZE);
-        buf_reserve(out, len + 1);
-        if (!cipher(false, &e->keys[i], nonce, key, text, len, (uint8_t *)out->data + out->len, tag))
-            return error_new("%s cannot be decrypted: it was changed, or moved, on disk", key);
-        out->len += len;
-        out->data[out->len] = 0;
-        return NULL;
+        if (n < header + SEAL_OVERHEAD || memcmp(p, e->keys[i].header, header) != 0) continue;
+        if (seal_open(e->keys[i].bytes, key, (const char *)p + header, n - header, out)) return NULL;
+        return error_new("%s cannot be decrypted: it was changed, or moved, on disk", key);
     }
     return error_new("%s cannot be decrypted: its key is not in the key file; restore that file from a backup", key);
 }

@@ -25,7 +25,8 @@ struct aws {
     /* private */
     struct worker_pool *workers;
     struct arena arena; /* the strings above */
-    _Atomic uint64_t requests, errors, request_number;
+    _Atomic uint32_t in_flight;
+    _Atomic uint64_t requests, errors;
 };
 
 /* Opens IAM's state, blocking until it is read. Strings are copied. */
@@ -33,6 +34,7 @@ MUST_CHECK struct error *aws_open(const struct aws_config *c, struct aws **out);
 void aws_close(struct aws *w); /* after the HTTP server has stopped */
 /* The handler of the HTTP server; arg is the struct aws. */
 void aws_handle(struct http_exchange *x, void *arg);
+void aws_metrics(struct buf *out, void *arg); /* Prometheus text; arg is the struct aws */
 
 /* Who signed a request: parses, finds the key (of a user, or of a session by its token), verifies. Any thread, never blocks.
  * Errors beyond sigv4.h's: InvalidClientTokenId (unknown or inactive key, no genuine token, entity gone), ExpiredToken. The
@@ -44,3 +46,9 @@ MUST_CHECK struct error *aws_authenticate(struct aws *w, struct arena *a, const 
  * words. `context` may be NULL. */
 MUST_CHECK struct error *aws_authorize(struct aws *w, struct arena *a, const struct aws_principal *p, const char *action,
                                        const char *resource, const struct policy_context *context);
+/* The whole decision, with the policy of the resource (a role's trust policy: it must allow) or NULL. For actions that ask by
+ * themselves; the verdict lives in the arena. */
+struct policy_verdict aws_decide(struct arena *a, const struct iam_snapshot *iam, const struct aws_principal *p, const struct policy *resource_policy,
+                                 const struct policy_request *question);
+/* AccessDenied in AWS's words; `reason` is the verdict's, or NULL to keep it to oneself. */
+struct error *aws_denied(struct arena *a, const struct aws_principal *p, const char *action, const char *resource, const char *reason);

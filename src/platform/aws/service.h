@@ -47,18 +47,31 @@ struct aws_action {
     aws_action_fn *run;
     aws_resource_fn *resource; /* NULL: "*" */
     unsigned flags;
+    const char *required;      /* names of parameters that must be there, separated by spaces; NULL: none */
+};
+/* What a parameter of some name must look like wherever it is given. Breaking it is a ValidationError in AWS's words. */
+struct aws_rule {
+    const char *name;
+    size_t min, max;       /* characters; 0: no bound */
+    bool (*valid)(const char *value); /* NULL: anything */
+    const char *complaint; /* not valid: "It must contain only …", behind "The specified value for roleName is invalid. " */
 };
 struct aws_service {
     const char *name;      /* as in credential scopes and policies: "sts" */
     enum aws_protocol protocol;
     const char *version, *xmlns;
     const struct aws_action *actions; /* ends with a row without a name */
+    const struct aws_rule *rules;     /* ends with a row without a name; NULL: none */
+    const struct aws_action *const *more; /* further tables of actions, ends with NULL; NULL: none */
 };
 extern const struct aws_service aws_sts, aws_iam, aws_ec2;
 extern const struct aws_service *const aws_services[]; /* ends with NULL */
 
 /* An error of an action: HTTP status, AWS's code, message. */
 #define aws_error(status, code, ...) error_api(status, code, __VA_ARGS__)
+
+/* What the sealed text of a refusal is bound to (seal.h); DecodeAuthorizationMessage opens it. */
+#define AWS_MESSAGE_SEAL "authorization message"
 
 /* The global condition keys of a request (aws:PrincipalArn, aws:SourceIp, aws:CurrentTime, aws:RequestTag/… are the action's
  * own). Set for the engine's question already; for actions that ask by themselves. */
@@ -70,6 +83,8 @@ void aws_principal_context(const struct aws_principal *p, struct policy_context 
 
 /* A string (of query protocols everything is one); NULL if absent or empty. */
 const char *aws_param(const struct aws_request *r, const char *name);
+/* A list of a query protocol or a JSON array; NULL if absent or something else. */
+const struct json *aws_param_list(const struct aws_request *r, const char *name);
 /* A number in [min,max]; `other` if absent. ValidationError else. */
 MUST_CHECK struct error *aws_param_int(const struct aws_request *r, const char *name, int64_t min, int64_t max, int64_t other, int64_t *out);
 
@@ -79,3 +94,7 @@ MUST_CHECK struct error *aws_page(struct aws_request *r, const char *member, con
 
 /* Time as the protocols write it: 2026-01-01T00:00:00Z. */
 const struct json *aws_time(struct arena *a, int64_t wall);
+/* Letters, digits and some more characters only? For rules. */
+bool aws_text_of(const char *s, const char *others);
+/* "RoleName" as validation messages spell it: "roleName". */
+const char *aws_param_word(struct arena *a, const char *name);

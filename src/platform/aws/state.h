@@ -32,7 +32,8 @@ struct iam_entity {
     struct policy_list inline_policies;  /* users and roles */
     const struct policy *document;       /* policies: the default version */
     /* private */
-    struct doc *doc; /* the Secret; its revision is that of the entity */
+    const char *secret, *uid; /* the Secret's */
+    uint64_t revision;
     struct arena arena;
     _Atomic uint32_t refs;
 };
@@ -68,6 +69,10 @@ const struct iam_entity *iam_find_key(const struct iam_snapshot *s, const char *
 /* All of a kind, ordered by name. */
 const struct iam_entity *const *iam_list(const struct iam_snapshot *s, enum iam_kind kind, size_t *count);
 
+/* The policies that AWS keeps itself, by number. */
+size_t iam_managed_count(void);
+const char *iam_managed_arn(struct arena *a, size_t i);
+
 /* What a user or role may: inline and attached policies; its boundary (an empty list with `has_boundary` when the policy is
  * gone: nothing is allowed). In the arena, valid as long as the snapshot. */
 void iam_policies_of(struct arena *a, const struct iam_snapshot *s, const struct iam_entity *e, struct policy_list *identity,
@@ -75,7 +80,7 @@ void iam_policies_of(struct arena *a, const struct iam_snapshot *s, const struct
 
 /* ---- writing ---- */
 
-/* `json` as above, with Name, Path and Id. EntityAlreadyExists is worded by the caller: error_is(e, "AlreadyExists"). */
+/* `json` as above, with Path; the name, a new unique id and the time are added. AlreadyExists if the name is taken. */
 MUST_CHECK struct error *iam_create(struct iam_state *s, enum iam_kind kind, const char *name, const struct json *json);
 /* Lets `change` make the new value of the entity's json, from its newest state; NULL with *error unset: nothing to do. May be
  * called again when somebody else was faster. NotFound if it is gone. */

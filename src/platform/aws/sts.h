@@ -40,5 +40,7 @@ const struct json *sts_credentials_json(struct arena *a, const struct sts_creden
 struct aws_request;
 MUST_CHECK struct error *sts_session_parameters(struct aws_request *r, const struct iam_entity *role, bool tags_allowed,
                                                 struct sts_session *s);
+/* PackedPolicySize: how much of what a session may carry is used, in per cent; NULL if it carries nothing. */
+const struct json *sts_packed_size(struct arena *a, const struct sts_session *s);
 /* {AssumedRoleId, Arn} of a session of the role. */
 const struct json *sts_assumed_role_json(struct aws *w, struct arena *a, const struct iam_entity *role, const char *session_name);

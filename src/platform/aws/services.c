@@ -1,0 +1,4 @@
+/* The services of the endpoint. */
+#include "platform/aws/service.h"
+
+const struct aws_service *const aws_services[] = {&aws_sts, &aws_iam, &aws_ec2, NULL};
