@@ -88,6 +88,54 @@ static struct error *cannot_handle(const char *kind, const char *version, const 
     return status_bad_request("%s in version \"%s\" cannot be handled as a %s: %s", kind, slash ? slash + 1 : version, wanted, why);
 }
 
+/* ---- errors of patches ---- */
+
+/* Go's unstructured converter words a misfit differently from its JSON decoder; the cause is in the decoder's words. */
+static const char *converter_words(struct arena *a, const char *why) {
+    static const char lead[] = "json: cannot unmarshal ";
+    const char *type = strstr(why, " of type ");
+    if (strncmp(why, lead, strlen(lead)) != 0 || type == NULL) return why;
+    type += strlen(" of type ");
+    const char *token = why + strlen(lead), *source = "int64", *kind = "map";
+    if (strncmp(token, "string", 6) == 0) source = kind = "string";
+    else if (strncmp(token, "bool", 4) == 0) source = kind = "bool";
+    else if (strncmp(token, "array", 5) == 0) source = kind = "slice";
+    else if (strncmp(token, "number", 6) == 0) source = kind = memchr(token, '.', strcspn(token + 7, " ") + 7) ? "float64" : "int64";
+    if (strncmp(type, "map[", 4) == 0) return arena_printf(a, "cannot restore map from %s", kind);
+    if (strncmp(type, "[]", 2) == 0) return arena_printf(a, "cannot restore slice from %s", kind);
+    if (strchr(type, '.')) return arena_printf(a, "cannot restore struct from: %s", kind);
+    bool number = strcmp(source, "float64") == 0 || (strcmp(source, "int64") == 0 && strncmp(token, "number", 6) == 0);
+    bool convertible = number && (strcmp(type, "string") != 0 || strcmp(source, "int64") == 0) && strcmp(type, "bool") != 0;
+    return convertible ? arena_printf(a, "cannot convert %s to %s", source, type) : arena_printf(a, "unrecognized type: %s", type);
+}
+
+static int by_key(const void *x, const void *y) { return strcmp(((const struct json_member *)x)->key, ((const struct json_member *)y)->key); }
+
+/* Go writes the objects that a patch went through with their members sorted, and leaves the others as they were. */
+static const struct json *sorted_where_changed(struct arena *a, const struct json *v, const struct json *was) {
+    if (!json_is(v, JSON_OBJECT) || (json_is(was, JSON_OBJECT) && was->members == v->members)) return v;
+    struct json_member *members = arena_dup(a, v->members, v->len * sizeof(*members) + !v->len);
+    for (uint32_t i = 0; i < v->len; i++) {
+        const struct json *before = json_member(was, members[i].key);
+        if (before) members[i].value = *sorted_where_changed(a, &members[i].value, before);
+    }
+    qsort(members, v->len, sizeof(*members), by_key);
+    struct json *out = ARENA_NEW(a, struct json);
+    *out = *v;
+    out->members = members;
+    return out;
+}
+
+/* The body is no object of the type: a bad request; of a patch: an invalid one. */
+static struct error *undecodable(struct request *r, const struct body_type *t, const char *kind, const char *version, const char *why) {
+    if (t->patched == NULL) return cannot_handle(kind, version, t->kind, why);
+    struct arena *a = r->arena;
+    struct field_errors e = {.arena = a};
+    const char *shown = t->by_converter ? status_go_text(a, t->patched) : json_text(a, sorted_where_changed(a, t->patched, t->current));
+    field_invalid_str(&e, FIELD(NULL, "patch"), shown, "%s", t->by_converter ? converter_words(a, why) : why);
+    return field_errors_status(&e, "", "", "");
+}
+
 /* Kind and version default to those asked for; others are refused as the scheme's conversion words it. */
 static struct error *wrong_kind(struct request *r, const struct body_type *t, const char *name, const char *kind) {
     struct field_errors e = {.arena = r->arena};
@@ -114,7 +162,7 @@ static struct error *check_kind(struct request *r, const struct body_type *t, co
         why = arena_printf(r->arena, "converting (%s.%s) to (%s.%s): unknown conversion", slash ? slash + 1 : *version, *kind,
                            package_of(r->arena, t->group), t->kind);
     }
-    return cannot_handle(*kind, *version, t->kind, why);
+    return undecodable(r, t, *kind, *version, why);
 }
 
 /* Unknown and doubled fields: refused, warned of or ignored, as the client wishes. */
@@ -129,7 +177,7 @@ static struct error *check_fields(struct request *r, const struct body_type *t, 
     }
     if (strcmp(mode, "Strict") != 0) return NULL;
     if (t->custom && t->strict_plain) return status_bad_request("strict decoding error: %s", all);
-    return cannot_handle(t->kind, version, t->kind, arena_printf(r->arena, "strict decoding error: %s", all));
+    return undecodable(r, t, t->kind, version, arena_printf(r->arena, "strict decoding error: %s", all));
 }
 
 struct error *body_decode(struct request *r, const struct body_type *t, const struct parsed *in, const struct json **out) {
@@ -141,7 +189,7 @@ struct error *body_decode(struct request *r, const struct body_type *t, const st
     const struct json *v = in->value;
     bool custom = t->custom && t->resource;
     cleanup_error struct error *e = custom ? crd_decode(r->arena, t->resource->crd, v, &problems, &v) : schema_decode(r->arena, t->type, v, &problems, &v);
-    if (e) return e->code ? TAKE(e) : cannot_handle(kind, version, t->kind, e->message);
+    if (e) return e->code ? TAKE(e) : undecodable(r, t, kind, version, e->message);
     TRY(check_fields(r, t, version, &problems));
     struct json_object o = {.arena = r->arena};
     json_object_add(&o, "kind", json_string(r->arena, kind));

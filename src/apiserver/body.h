@@ -8,6 +8,8 @@ struct body_type {
     const struct type *type;
     const struct resource *resource;
     bool custom, strict_plain;
+    const struct json *patched, *current; /* of a patch: what the error shows, and what was patched; else NULL */
+    bool by_converter;   /* decoded from a map rather than from text, as strategic merge patches are: other error texts */
 };
 struct body_type body_type_of(const struct request *r); /* of the request's resource or subresource */
 

@@ -99,7 +99,10 @@ struct error *finish_write(struct change *c, int code) {
 
 static struct error *check_namespace(struct change *c) {
     const char *given = meta_str(c->object, "namespace");
-    if (!c->resource->namespaced) return NULL;
+    if (!c->resource->namespaced) {
+        if (*given) c->object = without_meta(c->r->arena, c->object, "namespace");
+        return NULL;
+    }
     if (!*given) c->object = with_meta(c->r->arena, c->object, "namespace", json_string(c->r->arena, c->ns));
     else if (strcmp(given, c->ns) != 0) return status_bad_request("the namespace of the provided object does not match the namespace sent on the request");
     return NULL;
@@ -159,6 +162,8 @@ static struct error *create_once(struct change *c, const char *generate) {
     if (s && s->begin) TRY(s->begin(c));
     if (s && s->canonicalize) c->object = s->canonicalize(c, c->object);
     TRY(admit_validate(c));
+    if (*meta_str(c->object, "resourceVersion") && strcmp(meta_str(c->object, "resourceVersion"), "0") != 0)
+        return error_api(500, "", "resourceVersion should not be set on objects to be created");
     if (c->dry_run) {
         cleanup_doc struct doc *there = store_get_head(c->r->server->store, table_of(c->r->server, c->resource), key_for(a, c->resource, c->ns, c->name));
         if (there) return status_already_exists(c->r->group, c->r->plural, c->name);
@@ -175,8 +180,6 @@ struct error *change_create(struct change *c) {
     c->operation = OP_CREATE;
     for (size_t i = 0; system_fields[i]; i++) c->object = without_meta(a, c->object, system_fields[i]);
     TRY(check_namespace(c));
-    if (*meta_str(c->object, "resourceVersion") && strcmp(meta_str(c->object, "resourceVersion"), "0") != 0)
-        return error_api(500, "", "resourceVersion should not be set on objects to be created");
     dedup_owners(c);
     if (!c->applied) TRY(track_fields(c, NULL));
     TRY(admit_mutate(c));

@@ -91,6 +91,8 @@ struct error *delete_finished(struct change *c); /* an update took the last fina
 struct error *serve_create(struct request *r);
 struct error *serve_update(struct request *r);
 struct error *serve_patch(struct request *r);
+/* patch.c: what the request's patch makes of a value of the type. */
+struct error *patch_value(struct request *r, const struct type *t, const struct json *current, const struct json *patch, const struct json **out);
 struct error *serve_delete(struct request *r);
 struct error *serve_delete_collection(struct request *r);
 struct error *serve_get(struct request *r);

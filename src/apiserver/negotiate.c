@@ -151,3 +151,19 @@ struct error *negotiate_body(struct request *r, enum media_type *media) {
     }
     return status_unsupported_media_type(given, r->resource && r->resource->crd ? "application/json, application/yaml" : ACCEPTED);
 }
+
+int negotiate_type(struct request *r, const char *const *offered, size_t count) {
+    const char *header = r->x ? http_header(r->x, "accept") : NULL;
+    if (header == NULL || *header == '\0') return 0;
+    size_t n;
+    struct clause *clauses = accept_parse(r->arena, header, &n);
+    for (size_t i = 0; i < n; i++) {
+        const struct clause *c = &clauses[i];
+        const char *type = arena_printf(r->arena, "%s/%s", c->type, c->subtype);
+        for (size_t k = 0; k < count; k++) {
+            bool any = strcmp(c->subtype, "*") == 0 && (strcmp(c->type, "*") == 0 || strcmp(c->type, "application") == 0);
+            if (any || strcmp(type, offered[k]) == 0) return (int)k;
+        }
+    }
+    return -1;
+}

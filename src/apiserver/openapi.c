@@ -1,4 +1,4 @@
-/* /openapi/v2 and /openapi/v3: made when first asked for, kept until the custom resources change. */
+/* /openapi/v2 and /openapi/v3: made when asked for. Clients keep them by the hash in the address, so that keeping a megabyte here buys nothing. */
 #include "apiserver/paths.h"
 
 static struct error *answer_bytes(struct request *r, struct buf *b, const char *type) {
@@ -10,13 +10,24 @@ static struct error *answer_bytes(struct request *r, struct buf *b, const char *
     return NULL;
 }
 
+static struct error *not_acceptable(struct request *r) {
+    answer_text(r, 406, "");
+    r->answer.content_type = NULL;
+    return NULL;
+}
+
+/* The second protobuf type is the first one's older spelling; answers always name the first. */
 struct error *serve_openapi_v2(struct request *r) {
+    static const char *const forms[] = {"application/json", "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
+                                        "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"};
     struct resource_list custom = {0};
     struct buf out = {0};
+    int form = negotiate_type(r, forms, ARRAY_LEN(forms));
+    if (form < 0) return not_acceptable(r);
     custom_resources(r->server, &custom);
-    schema_openapi_v2(&out, custom.items, custom.len);
+    (form == 0 ? schema_openapi_v2 : schema_openapi_v2_pb)(&out, custom.items, custom.len);
     free(custom.items);
-    return answer_bytes(r, &out, "application/json");
+    return answer_bytes(r, &out, form == 0 ? forms[0] : forms[1]);
 }
 
 static void v3_path(struct arena *a, struct json_object *out, const char *path, const char *hash) {

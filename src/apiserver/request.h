@@ -115,6 +115,8 @@ struct error *options_delete_check(struct request *r, const struct json *options
 
 /* negotiate.c */
 struct error *negotiate_accept(struct request *r, bool allow_transform, bool allow_watch);
+/* Which of the offered media types the client likes best; -1: none. */
+int negotiate_type(struct request *r, const char *const *offered, size_t count);
 struct error *negotiate_body(struct request *r, enum media_type *media);
 
 /* respond.c: on the exchange's loop. */

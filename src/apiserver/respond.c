@@ -137,7 +137,7 @@ static const struct type *value_type(const struct json *v) {
     snprintf(group, sizeof(group), "%.*s", (int)(slash - version), version);
     const struct resource *res = resource_find_kind(group, slash + 1, kind);
     if (res) return res->type;
-    snprintf(name, sizeof(name), "%s/%s/%s", group, slash + 1, kind);
+    snprintf(name, sizeof(name), "%s/%s/%s", strcmp(group, "meta.k8s.io") == 0 ? "meta" : group, slash + 1, kind);
     return type_find(name);
 }
 

@@ -68,22 +68,6 @@ static struct error *check_scale(struct change *c, const struct json *scale) {
     return field_errors_status(&e, "autoscaling", "Scale", c->name);
 }
 
-static struct error *patch_scale(struct change *c, const struct json *current, const struct json *patch, const struct json **out) {
-    struct request *r = c->r;
-    const struct type *t = type_find("autoscaling/v1/Scale");
-    if (strcmp(r->content_type, "application/json-patch+json") == 0) {
-        struct error *e = json_patch(r->arena, current, patch, 0, out);
-        if (e && e->code == 0) {
-            cleanup_error struct error *old = e;
-            return error_api(422, "Invalid", "%s", old->message);
-        }
-        return e;
-    }
-    if (strcmp(r->content_type, "application/strategic-merge-patch+json") == 0) return schema_strategic_merge(r->arena, t, current, patch, out);
-    *out = json_merge_patch(r->arena, current, patch);
-    return NULL;
-}
-
 static struct error *make_scaled(struct change *c, const struct json *current, const struct json **out, void *arg) {
     struct scale_change *s = arg;
     struct scale_paths p = paths_of(c->resource);
@@ -93,7 +77,7 @@ static struct error *make_scaled(struct change *c, const struct json *current, c
     if (s->patch) {
         struct body_type t = body_type_of(c->r);
         struct parsed in = {.duplicates = {.arena = a}};
-        TRY(patch_scale(c, scale_of(a, c->resource, current), s->patch, &in.value));
+        TRY(patch_value(c->r, t.type, scale_of(a, c->resource, current), s->patch, &in.value));
         TRY(body_decode(c->r, &t, &in, &scale));
     }
     TRY(check_scale(c, scale));
