@@ -20,6 +20,7 @@ static const struct admission_plugin plugins[] = {
     {"PodTopologyLabels", topology_labels, NULL},
     {"PodIdentity", pod_identity, NULL},
     {"MutatingAdmissionWebhook", mutating_webhooks, NULL},
+    {"ValidatingAdmissionPolicy", NULL, validating_policies},
     {"ValidatingAdmissionWebhook", NULL, validating_webhooks},
     {"ResourceQuota", NULL, resource_quota},
 };

@@ -60,6 +60,7 @@ struct apiserver {
     struct crds *crds;
     struct apiservices *apiservices;
     struct webhooks *webhooks;
+    struct policies *policies;
     struct connector *connector;
     struct tls_cache *tls_cache;
     struct metrics_api *metrics_api;

@@ -16,7 +16,7 @@ static struct error *not_acceptable(struct request *r) {
     return NULL;
 }
 
-/* The second protobuf type is the first one's older spelling; answers always name the first. */
+/* The first protobuf type is an older spelling; answers always name the second. */
 struct error *serve_openapi_v2(struct request *r) {
     static const char *const forms[] = {"application/json", "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
                                         "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"};
@@ -27,7 +27,7 @@ struct error *serve_openapi_v2(struct request *r) {
     custom_resources(r->server, &custom);
     (form == 0 ? schema_openapi_v2 : schema_openapi_v2_pb)(&out, custom.items, custom.len);
     free(custom.items);
-    return answer_bytes(r, &out, form == 0 ? forms[0] : forms[1]);
+    return answer_bytes(r, &out, form == 0 ? forms[0] : forms[2]);
 }
 
 static void v3_path(struct arena *a, struct json_object *out, const char *path, const char *hash) {

@@ -11,6 +11,9 @@ void apiservices_free(struct apiservices *a);
 
 struct webhooks *webhooks_new(struct apiserver *s);
 void webhooks_free(struct webhooks *w);
+struct policies *policies_new(struct apiserver *s);
+void policies_free(struct policies *p);
+bool policies_any(struct apiserver *s);
 bool webhooks_any(struct apiserver *s); /* is there any configuration at all? */
 
 struct allocator *allocator_new(struct apiserver *s);

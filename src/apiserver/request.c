@@ -72,7 +72,7 @@ static bool may_block(struct request *r) {
     if (auth && token_blocks(s, auth)) return true;
     if (s->config.metrics_api && strcmp(r->group, "metrics.k8s.io") == 0) return true;
     if (r->is_resource && *r->subresource && connect_name(r->subresource)) return webhooks_any(s);
-    return r->is_resource && strcmp(r->verb, "get") != 0 && strcmp(r->verb, "list") != 0 && strcmp(r->verb, "watch") != 0 && webhooks_any(s);
+    return r->is_resource && strcmp(r->verb, "get") != 0 && strcmp(r->verb, "list") != 0 && strcmp(r->verb, "watch") != 0 && (webhooks_any(s) || policies_any(s));
 }
 
 struct request *request_new(struct apiserver *s, struct http_exchange *x) {

@@ -51,6 +51,7 @@ static struct error *start(struct apiserver *s) {
     s->crds = crds_new(s);
     s->apiservices = apiservices_new(s);
     s->webhooks = webhooks_new(s);
+    s->policies = policies_new(s);
     s->allocator = allocator_new(s);
     TRY(token_signer_new(&s->config, &s->signer));
     if (s->config.token_auth_file) TRY(token_file_load(s->config.token_auth_file, &s->token_file));
@@ -92,6 +93,7 @@ void apiserver_free(struct apiserver *s) {
     metrics_api_free(s->metrics_api);
     allocator_free(s->allocator);
     webhooks_free(s->webhooks);
+    policies_free(s->policies);
     rbac_free(s->rbac);
     crds_free(s->crds);
     token_signer_free(s->signer);

@@ -15,6 +15,8 @@ bool match_exempt(const struct change *c); /* webhooks have no say about webhook
 struct error *match_selectors(struct change *c, const struct json *hook, bool *out);
 /* `request` is the request of an AdmissionReview. */
 struct error *match_conditions(struct change *c, const struct json *conditions, const struct json *request, bool *out);
+/* Answers CEL's authorizer for the user of the change; `arg` is the change (cel_authorize_fn). */
+bool change_may(void *arg, struct arena *a, const struct json *attributes, const char **reason, const char **error);
 /* The namespace whose labels count, "" for cluster-wide objects. */
 const char *change_namespace(const struct change *c);
 /* The request of an AdmissionReview; `as` is what match_rules gave. */

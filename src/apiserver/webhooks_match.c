@@ -113,22 +113,22 @@ static const struct cel_value *lookup(void *arg, const char *name, const char **
     return cel_from_json(a, value ? value : &json_null, NULL);
 }
 
-static bool may(void *arg, struct arena *a, const struct json *q, const char **reason, const char **error) {
-    const struct variables *v = arg;
+bool change_may(void *arg, struct arena *a, const struct json *q, const char **reason, const char **error) {
+    const struct change *c = arg;
     const char *path = json_str(q, "path");
-    struct attributes at = {.user = &v->c->r->user, .verb = json_str_or(q, "verb", ""), .is_resource = path == NULL, .group = json_str_or(q, "group", ""),
+    struct attributes at = {.user = &c->r->user, .verb = json_str_or(q, "verb", ""), .is_resource = path == NULL, .group = json_str_or(q, "group", ""),
                             .version = "*", .plural = json_str_or(q, "resource", ""), .subresource = json_str_or(q, "subresource", ""),
                             .ns = json_str_or(q, "namespace", ""), .name = json_str_or(q, "name", ""), .path = path ? path : "",
                             .field_selector = json_str(q, "fieldSelector"), .label_selector = json_str(q, "labelSelector")};
     *error = NULL;
-    return authorize(v->c->r->server, a, &at, reason) == DECISION_ALLOW;
+    return authorize(c->r->server, a, &at, reason) == DECISION_ALLOW;
 }
 
 struct error *match_conditions(struct change *c, const struct json *conditions, const struct json *request, bool *out) {
     static const struct cel_var vars[] = {{.name = "object"}, {.name = "oldObject"}, {.name = "request"}, {.name = "authorizer", .kind = CEL_AUTHORIZER}};
     static const struct cel_env env = {.vars = vars, .var_count = ARRAY_LEN(vars)};
     struct variables v = {c, request};
-    struct cel_scope scope = {.arena = c->r->arena, .lookup = lookup, .arg = &v, .authorize = may, .authorize_arg = &v};
+    struct cel_scope scope = {.arena = c->r->arena, .lookup = lookup, .arg = &v, .authorize = change_may, .authorize_arg = c};
     struct error *failed = NULL;
     *out = true;
     JSON_EACH(k, conditions) {
