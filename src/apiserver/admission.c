@@ -5,6 +5,7 @@ static const struct admission_plugin plugins[] = {
     {"NamespaceLifecycle", namespace_lifecycle, NULL},
     {"LimitRanger", limit_ranger, limit_ranger_check},
     {"ServiceAccount", service_account, service_account_check},
+    {"NodeRestriction", node_restriction, NULL},
     {"TaintNodesByCondition", taint_nodes, NULL},
     {"PodSecurity", NULL, pod_security},
     {"Priority", priority_mutate, priority_check},

@@ -19,7 +19,7 @@ bool change_is(const struct change *c, const struct resource *r, const char *sub
 const struct json *pod_total(struct arena *a, const struct json *pod, const char *field);
 const char *errors_text(struct arena *a, const struct json_array *errors); /* one alone, several in brackets */
 
-admit_fn namespace_lifecycle, limit_ranger, limit_ranger_check, service_account, service_account_check, pod_identity, taint_nodes,
+admit_fn namespace_lifecycle, limit_ranger, limit_ranger_check, service_account, service_account_check, node_restriction, pod_identity, taint_nodes,
     pod_security, priority_mutate, priority_check, default_tolerations, default_storage_class, storage_protection, claim_resize, runtime_class,
     runtime_class_check, certificate_approval, certificate_signing, certificate_subject, default_ingress_class, topology_labels, mutating_webhooks,
     validating_webhooks, validating_policies, resource_quota;

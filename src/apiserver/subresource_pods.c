@@ -105,6 +105,22 @@ static bool find_budget(struct doc *d, void *arg) {
     return true;
 }
 
+/* Why a budget that allows no disruption does so. */
+static const char *refusal(struct arena *a, const char *name, const struct json *status) {
+    int64_t desired = json_int(status, "desiredHealthy", 0), current = json_int(status, "currentHealthy", 0);
+    const char *reason = "", *message = "";
+    JSON_EACH(k, json_member(status, "conditions")) {
+        if (!json_str_is(k, "type", "DisruptionAllowed") || !json_str_is(k, "status", "False")) continue;
+        reason = json_str_or(k, "reason", "");
+        message = json_str_or(k, "message", "");
+    }
+    if (*message && strcmp(reason, "SyncFailed") == 0)
+        return arena_printf(a, "The disruption budget %s does not allow evicting pods currently because it failed sync: %s", name, message);
+    if (current <= desired) return arena_printf(a, "The disruption budget %s needs %ld healthy pods and has %ld currently", name, (long)desired, (long)current);
+    if (*message) return arena_printf(a, "The disruption budget %s does not allow evicting pods currently (%s): %s", name, reason, message);
+    return arena_printf(a, "The disruption budget %s does not allow evicting pods currently", name);
+}
+
 /* A budget gives one disruption away, and remembers whom it was for (checkAndDecrement). */
 static struct error *spend(struct change *c, const struct json *pdb, const struct json **out, void *arg) {
     struct arena *a = c->r->arena;
@@ -120,8 +136,7 @@ static struct error *spend(struct change *c, const struct json *pdb, const struc
     if (allowed < 0) return status_forbidden("policy", "poddisruptionbudgets", c->name, "pdb disruptions allowed is negative");
     if (allowed == 0) {
         struct error *e = status_too_many_requests("Cannot evict pod as it would violate the pod's disruption budget.", 0);
-        error_add_cause(e, "DisruptionBudget", arena_printf(a, "The disruption budget %s needs %ld healthy pods and has %ld currently", c->name,
-                                                            (long)json_int(status, "desiredHealthy", 0), (long)json_int(status, "currentHealthy", 0)), NULL);
+        error_add_cause(e, "DisruptionBudget", refusal(a, c->name, status), NULL);
         return e;
     }
     status = json_with_member(a, status, "disruptionsAllowed", json_integer(a, allowed - 1));
@@ -187,6 +202,9 @@ struct error *serve_eviction(struct request *r) {
     if (json_len(json_member(options, "dryRun"))) r->options.dry_run = true;
     cleanup_doc struct doc *pod = registry_get(r->server, &resource_pods, r->ns, r->name);
     if (pod == NULL) return status_not_found("", "pods", r->name);
+    struct change admitted = {.r = r, .resource = &resource_pods, .sub = "eviction", .operation = OP_CREATE, .ns = r->ns, .name = r->name, .object = e};
+    TRY(admit_mutate(&admitted));
+    TRY(admit_validate(&admitted));
     if (!harmless(pod->root)) TRY(check_budget(r, pod->root, r->options.dry_run));
     TRY(mark_evicted(r, pod->root, &options));
     CLEANUP(change_free) struct change c = {.r = r, .resource = &resource_pods, .sub = "", .ns = r->ns, .name = r->name, .dry_run = r->options.dry_run, .options = options};

@@ -68,6 +68,10 @@ struct error *serve_token(struct request *r) {
     cleanup_doc struct doc *account = registry_get(r->server, &resource_serviceaccounts, r->ns, r->name);
     if (account == NULL) return status_not_found("", "serviceaccounts", r->name);
     TRY(check(r, o));
+    struct change admitted = {.r = r, .resource = &resource_serviceaccounts, .sub = "token", .operation = OP_CREATE, .ns = r->ns, .name = r->name, .object = o};
+    TRY(admit_mutate(&admitted));
+    TRY(admit_validate(&admitted));
+    o = admitted.object;
     struct token_binding binding = {0};
     const struct json *ref = json_get(o, "spec.boundObjectRef");
     if (json_is(ref, JSON_OBJECT)) TRY(bind_to(r, ref, &binding));
