@@ -18,7 +18,7 @@ void layout_init(struct layout *l, struct arena *a, const char *dir) {
         {&l->ca_cert, "ca.crt"}, {&l->ca_key, "tls/ca.key"}, {&l->server_cert, "tls/server.crt"}, {&l->server_key, "tls/server.key"},
         {&l->client_cert, "tls/apiserver-client.crt"}, {&l->client_key, "tls/apiserver-client.key"}, {&l->kubelet_cert, "tls/kubelet.crt"},
         {&l->kubelet_key, "tls/kubelet.key"}, {&l->service_account_key, "tls/service-account.key"}, {&l->encryption_key, "tls/encryption.key"},
-        {&l->database, "state.db"}, {&l->kubeconfig, "kubeconfig"}, {&l->token, "token"}, {&l->server_address, "server"},
+        {&l->database, "state.db"}, {&l->kubeconfig, "kubeconfig"}, {&l->token, "token"}, {&l->server_address, "server"}, {&l->aws_address, "aws-endpoint"},
     };
     l->dir = arena_strdup(a, dir);
     for (size_t i = 0; i < ARRAY_LEN(files); i++) *files[i].path = arena_printf(a, "%s/%s", dir, files[i].name);

@@ -16,6 +16,7 @@ struct layout {
     const char *kubeconfig;                 /* admin */
     const char *token;                      /* what further nodes join with */
     const char *server_address;             /* written while the server runs: how local verbs find it */
+    const char *aws_address;                /* the same for the AWS endpoint */
 };
 void layout_init(struct layout *l, struct arena *a, const char *dir);
 

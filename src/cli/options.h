@@ -8,6 +8,11 @@ struct node_options {
     const char *const *labels, *const *taints;
     int64_t kubelet_port, max_pods;
 };
+struct aws_options {
+    const char *bind_address, *account, *region;
+    int64_t port;
+    bool tls;
+};
 struct server_options {
     const char *config, *data_dir, *log_level;
     bool agent;
@@ -24,6 +29,7 @@ struct server_options {
     const char *const *controllers;
     const char *storage_backend;
     int64_t loops;
+    struct aws_options aws;
     struct node_options node;
 };
 struct agent_options {

@@ -3,6 +3,7 @@
 #include "apiserver/apiserver.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "cli/awshost.h"
 #include "cli/backup.h"
 #include "cli/defaults.h"
 #include "cli/layout.h"
@@ -39,11 +40,12 @@ struct server {
     struct tls_config *tls, *node_tls;
     struct apiserver *api;
     struct http_server *http;
-    struct client *clients[4]; /* controllers, scheduler, node, proxy */
+    struct client *clients[5]; /* controllers, scheduler, node, proxy, AWS */
     struct cache *cache;
     struct runner_group *controllers;
     struct scheduler *scheduler;
     struct nodehost *node;
+    struct awshost *aws;
 };
 
 /* ---- parts ---- */
@@ -203,6 +205,25 @@ static struct error *make_defaults(struct server *s) {
     return defaults_ensure(&c);
 }
 
+/* Unless told otherwise, bare API servers, as harnesses start several of them on one machine, have no AWS endpoint. */
+#define AWS_PORT 6445
+static bool wants_aws(const struct server *s) { return s->o.aws.port > 0 || (s->o.aws.port == 0 && s->o.agent); }
+
+static struct error *start_aws(struct server *s) {
+    const char *const masters[] = {"system:masters", NULL};
+    struct pki_pair pair;
+    if (s->o.aws.port == 0) s->o.aws.port = AWS_PORT;
+    s->clients[4] = client_local_new(s->api, NULL, "coracle-aws", "system:coracle:aws", masters);
+    TRY(pki_pair_load(s->layout.server_cert, s->layout.server_key, &pair));
+    struct awshost_config c = {.options = &s->o.aws, .client = s->clients[4], .cache = s->cache, .loops = s->loops, .loop_count = s->loop_count,
+                               .bind_address = s->o.bind_address, .advertise_address = s->o.advertise_address, .tls_cert = pair.cert, .tls_key = pair.key,
+                               .address_file = s->layout.aws_address};
+    struct error *e = awshost_start(&c, &s->aws);
+    pki_pair_free(&pair);
+    if (e == NULL) apiserver_add_metrics(s->api, aws_metrics, awshost_aws(s->aws));
+    return e;
+}
+
 static const struct part {
     const char *name;
     struct error *(*start)(struct server *s);
@@ -215,6 +236,7 @@ static const struct part {
     {"controllers", start_controllers, NULL},
     {"cluster defaults", make_defaults, wants_scheduler},
     {"scheduler", start_scheduler, wants_scheduler},
+    {"AWS endpoint", start_aws, wants_aws},
     {"node agent", start_node, NULL},
 };
 
@@ -226,12 +248,20 @@ static void stop_http(struct server *s) {
     signals_wait_told();
 }
 
+static void stop_aws(struct server *s) {
+    if (s->aws == NULL) return;
+    awshost_stop(s->aws, signals_tell, NULL);
+    signals_wait_told();
+}
+
 static void stop(struct server *s) {
     nodehost_stop(s->node);
+    stop_aws(s);
     if (s->scheduler != NULL) scheduler_stop(s->scheduler);
     if (s->controllers != NULL) runner_group_stop(s->controllers);
     if (s->api != NULL) apiserver_shutdown(s->api);
     stop_http(s);
+    awshost_free(s->aws);
     if (s->cache != NULL) cache_free(s->cache);
     for (size_t i = 0; i < ARRAY_LEN(s->clients); i++) {
         if (s->clients[i] != NULL) s->clients[i]->ops->free(s->clients[i]);
@@ -338,6 +368,12 @@ static const struct flag flags[] = {
     {"cluster-cidr", FLAG_STRING, O(cluster_cidr), "10.42.0.0/16", "CIDR", "addresses of pods"},
     {"cluster-dns", FLAG_STRING, O(cluster_dns), NULL, "ADDRESS", "address of the cluster DNS; the tenth of the services' if not given"},
     {"cluster-domain", FLAG_STRING, O(cluster_domain), "cluster.local", "NAME", "DNS domain of the cluster"},
+    {"AWS endpoint", FLAG_SECTION, 0, NULL, NULL, NULL},
+    {"aws-port", FLAG_INT, O(aws.port), "0", "PORT", "port of the AWS endpoint (STS, IAM, EKS, EC2); 0: 6445 if there is a node here, else none; -1: none"},
+    {"aws-bind-address", FLAG_STRING, O(aws.bind_address), NULL, "ADDRESS", "address to listen on; that of the API server if not given"},
+    {"aws-tls", FLAG_BOOL, O(aws.tls), "true", NULL, "HTTPS with a certificate of the cluster's CA; false: plain HTTP"},
+    {"aws-account-id", FLAG_STRING, O(aws.account), NULL, "NUMBER", "account number; one of the cluster's own if not given"},
+    {"aws-region", FLAG_STRING, O(aws.region), "us-east-1", "NAME", "region of what has no other"},
     NODE_FLAGS(struct server_options),
 };
 

@@ -1,0 +1,56 @@
+#include "cli/awshost.h"
+#include "base/str.h"
+#include <unistd.h>
+
+#define BODY_MAX (1 << 20)
+
+struct awshost {
+    struct aws *aws;
+    struct http_server *http;
+    struct tls_config *tls;
+    char *url, *address_file;
+};
+
+/* host:port as URLs write it. */
+static char *make_url(bool tls, const char *host, int port) {
+    bool v6 = strchr(host, ':') != NULL;
+    return xprintf("%s://%s%s%s:%d", tls ? "https" : "http", v6 ? "[" : "", host, v6 ? "]" : "", port);
+}
+
+static struct error *listen_on(struct awshost *h, const struct awshost_config *c) {
+    const struct aws_options *o = c->options;
+    struct tls_options tls = {.cert = c->tls_cert, .key = c->tls_key, .alpn = "h2,http/1.1"};
+    if (o->tls) TRY(tls_config_server(&tls, &h->tls));
+    struct http_server_config http = {.address = o->bind_address ? o->bind_address : c->bind_address, .port = (int)o->port, .tls = h->tls, .max_body = BODY_MAX,
+                                      .handler = aws_handle, .arg = h->aws};
+    TRY(http_server_start(&http, c->loops, c->loop_count, &h->http));
+    bool any = str_in(http.address, (const char *const[]){"0.0.0.0", "::", NULL});
+    h->url = make_url(o->tls, any ? c->advertise_address : http.address, http_server_port(h->http));
+    h->address_file = xstrdup(c->address_file);
+    return file_write_atomic(c->address_file, h->url, strlen(h->url), 0644);
+}
+
+struct error *awshost_start(const struct awshost_config *c, struct awshost **out) {
+    struct awshost *h = *out = xcalloc(1, sizeof(*h));
+    struct aws_config aws = {.client = c->client, .cache = c->cache, .account = c->options->account, .region = c->options->region};
+    TRY(aws_open(&aws, &h->aws));
+    return listen_on(h, c);
+}
+
+struct aws *awshost_aws(struct awshost *h) { return h->aws; }
+const char *awshost_url(const struct awshost *h) { return h->url; }
+
+void awshost_stop(struct awshost *h, void (*done)(void *arg), void *arg) {
+    if (h->address_file != NULL) unlink(h->address_file);
+    if (h->http != NULL) http_server_stop(h->http, SECONDS(2), done, arg);
+    else done(arg);
+}
+
+void awshost_free(struct awshost *h) {
+    if (h == NULL) return;
+    aws_close(h->aws);
+    tls_config_unref(h->tls);
+    free(h->url);
+    free(h->address_file);
+    free(h);
+}
