@@ -72,10 +72,10 @@ static struct error *parse_zone(struct arena *a, const char **text, struct cron_
     for (size_t i = 0; i < ARRAY_LEN(prefixes); i++) {
         if (!str_starts(*text, prefixes[i])) continue;
         const char *name = *text + strlen(prefixes[i]), *end = strchr(name, ' ');
-        struct cron_zone *zone;
+        struct zone *zone;
         if (!end) return error_new("empty spec string");
         name = arena_strndup(a, name, (size_t)(end - name));
-        if (!cron_zone_load(a, name, &zone)) return error_new("provided bad location %s: unknown time zone %s", name, name);
+        if (!zone_load(a, name, &zone)) return error_new("provided bad location %s: unknown time zone %s", name, name);
         out->zone = zone;
         *text = end;
     }
@@ -83,7 +83,7 @@ static struct error *parse_zone(struct arena *a, const char **text, struct cron_
     return NULL;
 }
 
-struct error *cron_parse(struct arena *a, const char *text, const struct cron_zone *zone, struct cron_schedule *out) {
+struct error *cron_parse(struct arena *a, const char *text, const struct zone *zone, struct cron_schedule *out) {
     *out = (struct cron_schedule){.zone = zone};
     TRY(parse_zone(a, &text, out));
     if (*text == '@') return parse_descriptor(a, text, out);
@@ -105,13 +105,13 @@ static bool day_matches(const struct cron_schedule *s, const struct tm *t) {
 
 /* UTC of a local time, which may be normalized on the way; a time that the clock leaves out comes out after the gap. */
 static int64_t to_utc(const struct cron_schedule *s, struct tm *t) {
-    int64_t local = timegm(t), utc = local - cron_zone_offset(s->zone, local);
-    return local - cron_zone_offset(s->zone, utc);
+    int64_t local = timegm(t), utc = local - zone_offset(s->zone, local);
+    return local - zone_offset(s->zone, utc);
 }
 
 /* The start of the next unit that may match, or the time itself if it matches already. */
 static int64_t advance(const struct cron_schedule *s, int64_t utc) {
-    time_t local = utc + cron_zone_offset(s->zone, utc);
+    time_t local = utc + zone_offset(s->zone, utc);
     struct tm t;
     gmtime_r(&local, &t);
     if (!(s->months >> (t.tm_mon + 1) & 1)) t = (struct tm){.tm_year = t.tm_year, .tm_mon = t.tm_mon + 1, .tm_mday = 1};

@@ -3,18 +3,14 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/error.h"
-
-struct cron_zone; /* NULL: UTC */
-/* NULL for "" and "UTC"; false if there is no such zone. In the arena. */
-MUST_CHECK bool cron_zone_load(struct arena *a, const char *name, struct cron_zone **out);
-int64_t cron_zone_offset(const struct cron_zone *z, int64_t seconds); /* of local time, at a UTC time */
+#include "base/zone.h"
 
 struct cron_schedule {
     uint64_t minutes, hours, days, months, weekdays; /* bits; bit 63: written as a star */
     int64_t every;                                   /* seconds, for @every; else 0 */
-    const struct cron_zone *zone;
+    const struct zone *zone;
 };
 /* "TZ=Name " or "CRON_TZ=Name " may come first; else `zone` counts. */
-MUST_CHECK struct error *cron_parse(struct arena *a, const char *text, const struct cron_zone *zone, struct cron_schedule *out);
+MUST_CHECK struct error *cron_parse(struct arena *a, const char *text, const struct zone *zone, struct cron_schedule *out);
 /* The first time (UTC seconds) after that one; 0 if there is none within five years. */
 int64_t cron_next(const struct cron_schedule *s, int64_t after);

@@ -141,10 +141,10 @@ static void again_at_next_time(struct run *r) {
 static const struct json *make_job(const struct run *r, int64_t scheduled) {
     struct arena *a = r->arena;
     const struct json *t = json_get(r->o, "spec.jobTemplate");
-    struct cron_zone *zone = NULL;
+    struct zone *zone = NULL;
     const char *zone_name = json_str_or(r->o, "spec.timeZone", "");
     char text[TIME_STRING_MAX];
-    int64_t offset = cron_zone_load(a, zone_name, &zone) ? cron_zone_offset(zone, scheduled) : 0;
+    int64_t offset = zone_load(a, zone_name, &zone) ? zone_offset(zone, scheduled) : 0;
     const char *stamp = time_format(text, SECONDS(scheduled + offset));
     if (offset) stamp = arena_printf(a, "%.19s%c%02ld:%02ld", stamp, offset < 0 ? '-' : '+', labs(offset) / 3600, labs(offset) / 60 % 60);
     const struct json *annotations = json_with_member(a, json_get(t, "metadata.annotations"), "batch.kubernetes.io/cronjob-scheduled-timestamp", json_string(a, stamp));
@@ -215,9 +215,9 @@ static struct error *start_if_due(struct run *r) {
 
 static struct error *sync_schedule(struct run *r) {
     const char *name = json_str(r->o, "spec.timeZone"), *schedule = json_str_or(r->o, "spec.schedule", "");
-    struct cron_zone *zone = NULL;
+    struct zone *zone = NULL;
     if (object_deleting(r->o)) return NULL;
-    if (name && !cron_zone_load(r->arena, name, &zone)) {
+    if (name && !zone_load(r->arena, name, &zone)) {
         tell(r, "Warning", "UnknownTimeZone", "invalid timeZone: \"%s\": unknown time zone %s", name, name);
         return NULL;
     }

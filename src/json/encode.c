@@ -78,14 +78,15 @@ static inline uint64_t suspicious(uint64_t w) {
            ZERO_BYTES((w | ONES * 4) ^ (ONES * '&'));
 }
 
-static void encode_special(struct buf *out, const char **p) {
+/* `html`: < > & are escaped too, as Go does unless it is told not to. */
+static void encode_special(struct buf *out, const char **p, bool html) {
     static const char hex[] = "0123456789abcdef", letters[] = "btn\0fr"; /* of 8 to 13 */
     unsigned char c = (unsigned char)**p;
     (*p)++;
     char u[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
     if (c == '"' || c == '\\') buf_add(out, (char[2]){'\\', (char)c}, 2);
     else if (c >= 8 && c <= 13 && letters[c - 8]) buf_add(out, (char[2]){'\\', letters[c - 8]}, 2);
-    else if (c < 0x20 || c == '<' || c == '>' || c == '&') buf_add(out, u, 6);
+    else if (c < 0x20 || (html && (c == '<' || c == '>' || c == '&'))) buf_add(out, u, 6);
     else if (c == 0xE2 && (unsigned char)(*p)[0] == 0x80 && ((*p)[1] & 0xFE) == 0xA8) {
         buf_adds(out, (*p)[1] & 1 ? "\\u2029" : "\\u2028");
         *p += 2;
@@ -93,7 +94,7 @@ static void encode_special(struct buf *out, const char **p) {
 }
 
 /* The rest of a string, from its first suspicious byte on. */
-static void encode_rest(struct buf *out, const char *s, const char *end) {
+static void encode_rest(struct buf *out, const char *s, const char *end, bool html) {
     const char *plain = s;
     while (s < end) {
         uint64_t w = 0;
@@ -104,7 +105,7 @@ static void encode_rest(struct buf *out, const char *s, const char *end) {
         s += MIN(clean, have);
         if (clean >= have) continue;
         buf_add(out, plain, (size_t)(s - plain));
-        encode_special(out, &s);
+        encode_special(out, &s, html);
         plain = s;
     }
     buf_add(out, plain, (size_t)(end - plain));
@@ -112,12 +113,12 @@ static void encode_rest(struct buf *out, const char *s, const char *end) {
 }
 
 /* Copies word by word while nothing needs an escape, which is nearly always to the end. */
-static void encode_string(struct buf *out, const char *s, size_t n) {
+static void encode_string(struct buf *out, const char *s, size_t n, bool html) {
     const char *end = s + n;
     uint64_t w = 0;
     if (out->max) { /* no room to write whole words */
         buf_addc(out, '"');
-        encode_rest(out, s, end);
+        encode_rest(out, s, end, html);
         return;
     }
     buf_reserve(out, n + 10);
@@ -142,7 +143,7 @@ static void encode_string(struct buf *out, const char *s, size_t n) {
     }
     *to = '\0';
     out->len = (size_t)(to - out->data);
-    if (!last) encode_rest(out, s, end);
+    if (!last) encode_rest(out, s, end, html);
 }
 
 /* ---- values ---- */
@@ -150,6 +151,7 @@ static void encode_string(struct buf *out, const char *s, size_t n) {
 struct writer {
     struct buf *out;
     const char *indent; /* NULL: compact */
+    bool html;          /* escape < > & */
     int depth;
 };
 
@@ -178,7 +180,7 @@ static void encode_elements(struct writer *w, const struct json *v) {
         if (i > 0) put(w->out, ',');
         new_line(w);
         if (object) {
-            encode_string(w->out, v->members[i].key, v->members[i].key_len);
+            encode_string(w->out, v->members[i].key, v->members[i].key_len, w->html);
             put(w->out, ':');
             if (w->indent != NULL) put(w->out, ' ');
         }
@@ -196,16 +198,17 @@ static void encode(struct writer *w, const struct json *v) {
     case JSON_BOOL: buf_adds(w->out, v->b ? "true" : "false"); break;
     case JSON_INT: buf_addi(w->out, v->i); break;
     case JSON_DOUBLE: encode_double(w->out, v->d); break;
-    case JSON_STRING: encode_string(w->out, v->s, v->len); break;
+    case JSON_STRING: encode_string(w->out, v->s, v->len, w->html); break;
     case JSON_ARRAY:
     case JSON_OBJECT: encode_elements(w, v); break;
     }
 }
 
-void json_encode(struct buf *out, const struct json *v) { encode(&(struct writer){.out = out}, v); }
+void json_encode(struct buf *out, const struct json *v) { encode(&(struct writer){.out = out, .html = true}, v); }
+void json_encode_raw(struct buf *out, const struct json *v) { encode(&(struct writer){.out = out}, v); }
 
 void json_encode_pretty(struct buf *out, const struct json *v, const char *indent) {
-    encode(&(struct writer){.out = out, .indent = indent}, v);
+    encode(&(struct writer){.out = out, .indent = indent, .html = true}, v);
 }
 
 char *json_text(struct arena *a, const struct json *v) {

@@ -133,6 +133,7 @@ MUST_CHECK struct error *json_parse(struct arena *a, const char *text, size_t le
                                     struct json_array *duplicates, const struct json **out);
 /* Compact text as Go writes it: HTML-safe escapes of < > & and U+2028/9, no insignificant space. */
 void json_encode(struct buf *out, const struct json *v);
+void json_encode_raw(struct buf *out, const struct json *v); /* the same, but < > & as they are */
 void json_encode_pretty(struct buf *out, const struct json *v, const char *indent);
 char *json_text(struct arena *a, const struct json *v); /* compact, in the arena */
 

@@ -27,10 +27,10 @@ static int teardown(void **state UNUSED) {
 static const char *next(const char *schedule, const char *zone, const char *after) {
     static char out[TIME_STRING_MAX];
     struct cron_schedule c;
-    struct cron_zone *z;
+    struct zone *z;
     int64_t t;
     assert_true(time_parse(after, &t));
-    assert_true(cron_zone_load(&s->arena, zone, &z));
+    assert_true(zone_load(&s->arena, zone, &z));
     sim_ok(cron_parse(&s->arena, schedule, z, &c));
     t = cron_next(&c, t / NSEC_PER_SEC);
     return t ? time_format(out, SECONDS(t)) : "never";
@@ -64,8 +64,8 @@ static void bad_schedules_are_refused(void **state UNUSED) {
         if (!e) fail_msg("%s was taken", bad[i]);
         error_free(e);
     }
-    struct cron_zone *z;
-    assert_false(cron_zone_load(&s->arena, "../../etc/passwd", &z));
+    struct zone *z;
+    assert_false(zone_load(&s->arena, "../../etc/passwd", &z));
 }
 
 /* ---- cron jobs ---- */

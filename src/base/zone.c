@@ -1,16 +1,19 @@
 /* Time zones from the tz database (RFC 8536): transitions, and after the last one the rule in the footer. */
-#include "base/buf.h"
+#include "base/zone.h"
+#include "base/error.h"
 #include "base/str.h"
-#include "controllers/cron_schedule.h"
 #include <ctype.h>
 #include <stdio.h>
 #include <time.h>
 
 struct rule { int month, week, weekday; int64_t time; }; /* Mm.w.d/time */
-struct cron_zone {
+struct zone {
     size_t count;
     const uint8_t *times, *kinds, *types; /* of the 64-bit block, in the file's form */
+    const char *names;
+    size_t name_bytes;
     int64_t standard, summer;             /* offsets of the footer */
+    const char *standard_name, *summer_name;
     bool has_footer, has_summer;
     struct rule begin, end;
 };
@@ -23,13 +26,17 @@ static int64_t big_endian(const uint8_t *p, int n) {
 
 /* ---- the footer: "CET-1CEST,M3.5.0,M10.5.0/3" ---- */
 
-static const char *skip_name(const char *s) {
-    if (*s == '<') {
-        while (*s && *s != '>') s++;
-        return *s ? s + 1 : s;
+static const char *read_name(struct arena *a, const char **s) {
+    const char *start = *s, *end = start;
+    if (*start == '<') {
+        start++;
+        end = start + strcspn(start, ">");
+        *s = end + (*end != '\0');
+    } else {
+        while (isalpha((unsigned char)*end)) end++;
+        *s = end;
     }
-    while (isalpha((unsigned char)*s)) s++;
-    return s;
+    return arena_strndup(a, start, (size_t)(end - start));
 }
 
 static int64_t read_time(const char **s) {
@@ -56,13 +63,13 @@ static bool read_rule(const char **s, struct rule *r) {
     return true;
 }
 
-static void read_footer(struct cron_zone *z, const char *s) {
-    s = skip_name(s);
+static void read_footer(struct arena *a, struct zone *z, const char *s) {
+    z->standard_name = read_name(a, &s);
     if (!*s) return;
     z->has_footer = true;
     z->standard = -read_time(&s);
     if (!*s) return;
-    s = skip_name(s);
+    z->summer_name = read_name(a, &s);
     z->summer = *s && *s != ',' ? -read_time(&s) : z->standard + 3600;
     z->has_summer = read_rule(&s, &z->begin) && read_rule(&s, &z->end);
 }
@@ -78,25 +85,30 @@ static int64_t strikes(const struct rule *r, int year) {
     return first + day * 86400 + r->time;
 }
 
-static int64_t footer_offset(const struct cron_zone *z, int64_t seconds) {
+static struct zone_time footer_time(const struct zone *z, int64_t seconds) {
     struct tm t;
     time_t local = seconds + z->standard;
-    if (!z->has_summer) return z->standard;
+    struct zone_time standard = {.offset = z->standard, .name = z->standard_name};
+    if (!z->has_summer) return standard;
     gmtime_r(&local, &t);
     int64_t begin = strikes(&z->begin, t.tm_year) - z->standard, end = strikes(&z->end, t.tm_year) - z->summer;
     bool summer = begin < end ? seconds >= begin && seconds < end : seconds >= begin || seconds < end;
-    return summer ? z->summer : z->standard;
+    return summer ? (struct zone_time){.offset = z->summer, .name = z->summer_name, .summer = true} : standard;
 }
 
 /* ---- the file ---- */
 
-static int64_t kind_offset(const struct cron_zone *z, size_t kind) { return big_endian(z->types + 6 * kind, 4); }
+static struct zone_time time_of_kind(const struct zone *z, size_t kind) {
+    const uint8_t *type = z->types + 6 * kind;
+    const char *name = type[5] < z->name_bytes ? z->names + type[5] : "";
+    return (struct zone_time){.offset = big_endian(type, 4), .name = name, .summer = type[4] != 0};
+}
 
-int64_t cron_zone_offset(const struct cron_zone *z, int64_t seconds) {
-    if (!z) return 0;
+struct zone_time zone_lookup(const struct zone *z, int64_t seconds) {
+    if (!z) return (struct zone_time){.name = "UTC"};
     if (z->count == 0 || seconds >= big_endian(z->times + 8 * (z->count - 1), 8)) {
-        if (z->has_footer) return footer_offset(z, seconds);
-        return kind_offset(z, z->count ? z->kinds[z->count - 1] : 0);
+        if (z->has_footer) return footer_time(z, seconds);
+        return time_of_kind(z, z->count ? z->kinds[z->count - 1] : 0);
     }
     size_t low = 0, high = z->count; /* the first transition after `seconds` */
     while (low < high) {
@@ -104,8 +116,10 @@ int64_t cron_zone_offset(const struct cron_zone *z, int64_t seconds) {
         if (big_endian(z->times + 8 * middle, 8) <= seconds) low = middle + 1;
         else high = middle;
     }
-    return kind_offset(z, low ? z->kinds[low - 1] : 0);
+    return time_of_kind(z, low ? z->kinds[low - 1] : 0);
 }
+
+int64_t zone_offset(const struct zone *z, int64_t seconds) { return z ? zone_lookup(z, seconds).offset : 0; }
 
 enum { HEADER = 44 };
 
@@ -116,7 +130,7 @@ static size_t block_size(const uint8_t *h, size_t width) {
     return times * (width + 1) + types * 6 + chars + leap * (width + 4) + isstd + isut;
 }
 
-static bool read_zone(struct arena *a, const uint8_t *p, size_t n, struct cron_zone *z) {
+static bool read_zone(struct arena *a, const uint8_t *p, size_t n, struct zone *z) {
     if (n < HEADER || memcmp(p, "TZif", 4) != 0 || p[4] < '2') return false;
     size_t at = HEADER + block_size(p, 4);
     if (at + HEADER > n || at + HEADER + block_size(p + at, 8) > n) return false;
@@ -125,24 +139,30 @@ static bool read_zone(struct arena *a, const uint8_t *p, size_t n, struct cron_z
     z->times = data;
     z->kinds = data + 8 * z->count;
     z->types = z->kinds + z->count;
-    size_t types = (size_t)big_endian(h + 36, 4), footer = at + HEADER + block_size(h, 8);
+    size_t types = (size_t)big_endian(h + 36, 4);
+    z->names = (const char *)z->types + 6 * types;
+    z->name_bytes = (size_t)big_endian(h + 40, 4);
+    if (z->name_bytes > 0 && z->names[z->name_bytes - 1] != '\0') return false;
+    size_t footer = at + HEADER + block_size(h, 8);
     for (size_t i = 0; i < z->count; i++) {
         if (z->kinds[i] >= types) return false;
     }
     const char *start = (const char *)p + footer + 1, *end = footer + 1 < n ? memchr(start, '\n', n - footer - 1) : NULL;
-    if (end) read_footer(z, arena_strndup(a, start, (size_t)(end - start)));
+    if (end) read_footer(a, z, arena_strndup(a, start, (size_t)(end - start)));
     return types > 0;
 }
 
-bool cron_zone_load(struct arena *a, const char *name, struct cron_zone **out) {
+bool zone_read(struct arena *a, const char *path, struct zone **out) {
+    cleanup_buf struct buf b = {0};
+    cleanup_error struct error *e = file_read(path, 1 << 20, &b);
+    struct zone *z = ARENA_NEW(a, struct zone);
+    *out = !e && read_zone(a, b.len ? arena_dup(a, b.data, b.len) : NULL, b.len, z) ? z : NULL;
+    return *out != NULL;
+}
+
+bool zone_load(struct arena *a, const char *name, struct zone **out) {
     *out = NULL;
     if (!*name || str_eq(name, "UTC")) return true;
     if (*name == '/' || *name == '.' || strstr(name, "..") || str_eq(name, "Local")) return false;
-    struct buf b = {0};
-    cleanup_error struct error *e = file_read(arena_printf(a, "/usr/share/zoneinfo/%s", name), 1 << 20, &b);
-    struct cron_zone *z = ARENA_NEW(a, struct cron_zone);
-    bool read = !e && read_zone(a, b.len ? arena_dup(a, b.data, b.len) : NULL, b.len, z);
-    buf_free(&b);
-    if (read) *out = z;
-    return read;
+    return zone_read(a, arena_printf(a, "/usr/share/zoneinfo/%s", name), out);
 }
