@@ -50,7 +50,7 @@ static struct error *set_file_reader(void *arg, struct arena *a, const char *pat
     return NULL;
 }
 
-static struct error *apply(struct arena *a, const struct value_texts *texts, enum strvals_kind kind, const char *flag, struct source *s, struct value base) {
+static struct error *apply(struct arena *a, const struct helm_strings *texts, enum strvals_kind kind, const char *flag, struct source *s, struct value base) {
     for (size_t i = 0; i < texts->count; i++) {
         struct error *e = strvals_parse(a, kind, texts->items[i], set_file_reader, s, base);
         if (e == NULL) continue;

@@ -1,12 +1,10 @@
 /* The flags that give values: -f, --set and its kind, in helm's order of precedence. */
 #pragma once
 #include "helm/chart/values.h"
+#include "helm/helm.h"
 
 struct value_options {
-    struct value_texts {
-        const char **items;
-        size_t count;
-    } files, set, set_string, set_file, set_json, set_literal;
+    struct helm_strings files, set, set_string, set_file, set_json, set_literal;
 };
 /* Fetches a URL for -f and --set-file; NULL: URLs are refused. */
 typedef struct error *(*value_fetch)(void *arg, const char *url, struct buf *out);

@@ -20,10 +20,6 @@ enum helm_flag_type {
     HELM_FORMAT,       /* enum helm_format */
 };
 
-struct helm_strings {
-    const char **items;
-    size_t count;
-};
 enum helm_format { HELM_TABLE, HELM_JSON, HELM_YAML };
 
 struct helm_flag {

@@ -2,4 +2,4 @@
 #pragma once
 #include "helm/cli/command.h"
 
-extern const struct helm_command helm_version, helm_env, helm_completion;
+extern const struct helm_command helm_version, helm_env, helm_template;

@@ -48,7 +48,7 @@ const char *helm_config_path(struct arena *a, const char *name) { return home_pa
 const char *helm_data_path(struct arena *a, const char *name) { return home_path(a, "HELM_DATA_HOME", "XDG_DATA_HOME", ".local/share", name); }
 
 /* A comma-separated list without the commas and spaces around it. */
-static void env_list(struct arena *a, const char *name, struct helm_string_list *out) {
+static void env_list(struct arena *a, const char *name, struct helm_strings *out) {
     const char *s = env_or(name, "");
     s += strspn(s, ", ");
     size_t n = strlen(s);

@@ -1,14 +1,12 @@
 /* Where helm keeps things and which cluster it talks to: flags over HELM_* variables over XDG directories. */
 #pragma once
 #include "base/arena.h"
+#include "helm/helm.h"
 
 struct helm_settings {
     const char *ns; /* --namespace as given; "" if not. What counts is helm_namespace() */
     const char *kubeconfig, *kube_context, *kube_token, *kube_as_user, *kube_apiserver, *kube_ca_file, *kube_tls_server_name;
-    struct helm_string_list {
-        const char **items;
-        size_t count;
-    } kube_as_groups;
+    struct helm_strings kube_as_groups;
     bool kube_insecure_skip_tls_verify, debug;
     const char *registry_config, *repository_config, *repository_cache, *plugins;
     int64_t max_history, burst_limit;

@@ -6,6 +6,7 @@
 #include "helm/engine/objects.h"
 #include "helm/engine/schema.h"
 #include "helm/go/os.h"
+#include "helm/sprig/sprig.h"
 #include "helm/template/template.h"
 #include <stdio.h>
 
@@ -185,7 +186,7 @@ struct error *engine_render(struct arena *a, struct chart *c, struct value value
 }
 
 struct error *engine_render_text(struct arena *a, const char *name, const char *text, struct value data, struct buf *out) {
-    struct template_set *set = template_set_new(a, engine_sprig_tables, TEMPLATE_MISSING_INVALID);
+    struct template_set *set = template_set_new(a, name, sprig_tables, TEMPLATE_MISSING_INVALID);
     TRY(template_parse(set, name, text, strlen(text)));
     struct go_run run = {.arena = a, .max_bytes = default_max_bytes, .max_steps = default_max_steps, .templates = set};
     return template_execute(&run, name, strlen(name), data, out);

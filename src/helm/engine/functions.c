@@ -44,15 +44,18 @@ static struct error *include(struct go_run *run, const struct value *args, size_
     return e;
 }
 
+/* Did the text run, or could it not even be parsed? Only the former says "template: NAME:1:2: executing …". */
+static bool was_executing(const struct error *e) {
+    const char *p = strstr(e->message, ": ");
+    if (p != NULL) p = strstr(p + 2, ": ");
+    return p != NULL && str_starts(p, ": executing ");
+}
+
+/* Errors show the text under the name of helm's root template. */
 static struct error *run_tpl(struct go_run *run, struct value text, struct value dot, struct buf *out) {
-    static const char name[] = "gotpl"; /* the name of helm's root template, which errors show */
-    struct template_set *outer = run->templates, *inner = template_set_child(run->arena, outer);
-    struct error *e = template_parse(inner, name, text.s, text.len);
-    if (e != NULL) return error_wrap(e, "cannot parse template %s", quoted(run, text));
-    run->templates = inner;
-    e = template_execute(run, name, sizeof name - 1, dot, out);
-    run->templates = outer;
-    return e != NULL ? error_wrap(e, "error during tpl function execution for %s", quoted(run, text)) : NULL;
+    struct error *e = template_render(run, "gotpl", text.s, text.len, dot, out);
+    if (e == NULL) return NULL;
+    return error_wrap(e, was_executing(e) ? "error during tpl function execution for %s" : "cannot parse template %s", quoted(run, text));
 }
 
 static struct error *tpl(struct go_run *run, const struct value *args, size_t count UNUSED, struct value *out) {
@@ -112,10 +115,14 @@ static const struct go_func engine_functions[] = {
 };
 static const struct go_func no_dns_functions[] = {GO_FUNC("getHostByName", no_dns, &go_string, &go_string), GO_FUNCS_END};
 
-const struct go_func *const engine_sprig_tables[] = {sprig_functions, NULL};
-static const struct go_func *const tables_with_dns[] = {sprig_functions, helm_functions, engine_functions, NULL};
-static const struct go_func *const tables[] = {sprig_functions, helm_functions, engine_functions, no_dns_functions, NULL};
+__attribute__((weak)) const struct go_func *const sprig_tables[] = {NULL};
 
 struct template_set *engine_template_set(struct arena *a, const struct engine_options *o) {
-    return template_set_new(a, o->enable_dns ? tables_with_dns : tables, o->strict ? TEMPLATE_MISSING_ERROR : TEMPLATE_MISSING_ZERO);
+    size_t n = 0;
+    while (sprig_tables[n] != NULL) n++;
+    const struct go_func **tables = arena_calloc(a, n + 3, sizeof(*tables));
+    for (size_t i = 0; i < n; i++) tables[i] = sprig_tables[i];
+    tables[n++] = engine_functions;
+    if (!o->enable_dns) tables[n++] = no_dns_functions;
+    return template_set_new(a, "gotpl", tables, o->strict ? TEMPLATE_MISSING_ERROR : TEMPLATE_MISSING_ZERO);
 }

@@ -13,6 +13,5 @@ struct engine_state {
 };
 /* An empty set with all functions that helm's templates may call. */
 struct template_set *engine_template_set(struct arena *a, const struct engine_options *o);
-extern const struct go_func *const engine_sprig_tables[]; /* sprig's alone */
 /* Takes "<no value>" out: what Go prints for missing values. */
 void engine_drop_no_value(struct buf *text);
