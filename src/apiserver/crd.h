@@ -23,6 +23,8 @@ struct error *crd_decode(struct arena *a, const struct crd *crd, const struct js
 const struct json *crd_default(struct arena *a, const struct json *schema, const struct json *v);
 /* crd_validate.c */
 void crd_validate_value(struct field_errors *e, const struct field_path *p, const struct json *schema, const struct json *v);
+/* Why a `pattern` is none, NULL if it is one. */
+const char *crd_pattern_problem(struct arena *a, const char *pattern);
 /* crd_rules.c: x-kubernetes-validations of the whole object. */
 void crd_check_rules(struct field_errors *e, const struct crd *crd, const struct json *object, const struct json *old);
 
@@ -30,5 +32,4 @@ void crd_cells(struct cells *c, const struct json *o);  /* behind the name */
 void crd_scale_paths(const struct resource *r, const char **spec, const char **status, const char **selector); /* without the leading dot; selector NULL: none */
 /* A simple JSON path (".spec.list[*].k", ".status.conditions[?(@.type==\"Ready\")].status"): what it selects, in order. */
 const struct json *crd_json_path(struct arena *a, const char *path, const struct json *o);
-/* Removes the objects of a definition that is being deleted, then the definition. On a worker. */
-void crd_finalize(struct apiserver *s, const char *name);
+#define DEFINITION_FINALIZER "customresourcecleanup.apiextensions.k8s.io" /* a definition waits for its objects */

@@ -1,6 +1,8 @@
 /* CustomResourceDefinition objects: names, conditions, stored versions, and the end of a definition. */
 #include "apiserver/crd.h"
+#include "apiserver/parts.h"
 #include "apiserver/strategy.h"
+#include "base/workqueue.h"
 
 static const struct json *condition(struct change *c, const char *type, bool status, const char *reason, const char *message) {
     return json_make(c->r->arena, "{'type':%s,'status':%s,'lastTransitionTime':%s,'reason':%s,'message':%s}", type, status ? "True" : "False", time_now(c->r->arena, c->r),
@@ -92,7 +94,7 @@ const struct json *crd_update(struct change *c, const struct json *o, const stru
     return with_status(c, json_with(c->r->arena, o, "spec.names", names_of(c, o)), old);
 }
 
-/* ---- deletion: the objects first ---- */
+/* ---- deletion: the objects first; what a restart interrupts goes on at the next start ---- */
 
 static bool call(struct apiserver *s, const struct apiserver_call *in, struct apiserver_answer *out) {
     cleanup_error struct error *e = apiserver_call(s, in, out);
@@ -131,17 +133,72 @@ static void drop_finalizer(struct apiserver *s, const char *name) {
     if (call(s, &c, &answer)) doc_unref(answer.doc);
 }
 
-void crd_finalize(struct apiserver *s, const char *name) {
-    cleanup_arena struct arena a = {0};
-    for (unsigned wait = 1000; !atomic_load(&s->stopping); wait = MIN(wait * 2, 1000000)) {
-        cleanup_doc struct doc *d = registry_get(s, &resource_apiextensions_customresourcedefinitions, "", name);
-        if (d == NULL || !json_get(d->root, "metadata.deletionTimestamp")) return;
-        const struct resource *r = NULL;
-        JSON_EACH(v, json_get(d->root, "spec.versions")) {
-            if (r == NULL) r = registry_resource(s, json_str_or(d->root, "spec.group", ""), json_str_or(v, "name", ""), json_str_or(d->root, "spec.names.plural", ""));
-        }
-        if (r == NULL || delete_objects(s, r)) return drop_finalizer(s, name);
-        struct timespec pause = {wait / 1000000, (long)(wait % 1000000) * 1000};
-        nanosleep(&pause, NULL);
+/* True when the definition has been let go; its objects may take a while, when they have finalizers themselves. */
+static bool finalize(struct apiserver *s, const struct json *d) {
+    const struct resource *r = NULL;
+    JSON_EACH(v, json_get(d, "spec.versions")) {
+        if (r == NULL) r = registry_resource(s, json_str_or(d, "spec.group", ""), json_str_or(v, "name", ""), json_str_or(d, "spec.names.plural", ""));
     }
+    if (r && !delete_objects(s, r)) return false;
+    drop_finalizer(s, json_str_or(d, "metadata.name", ""));
+    return true;
+}
+
+struct definitions {
+    struct apiserver *server;
+    struct workqueue *queue;    /* one key: all definitions under deletion */
+    struct store_watch *watch;  /* of the queue's thread */
+    int64_t wait;               /* until the next look at those that still have objects */
+};
+
+static bool collect_deleted(struct doc *d, void *arg) {
+    if (json_get(d->root, "metadata.deletionTimestamp") && list_has(json_get(d->root, "metadata.finalizers"), DEFINITION_FINALIZER)) doc_list_add(arg, d);
+    return true;
+}
+
+static void definitions_wake(void *arg) {
+    struct definitions *d = arg;
+    workqueue_add(d->queue, "definitions");
+}
+
+/* Takes what the watch has, and opens it anew where it was lost: what is looked at below is the state, not the events. */
+static struct error *follow(struct definitions *d) {
+    struct store *store = d->server->store;
+    struct store_event ev;
+    bool lost = false, any = false;
+    while (d->watch && store_watch_next(d->watch, &ev, &lost)) any = true;
+    if (any) d->wait = 0;
+    if (d->watch && !lost) return NULL;
+    if (d->watch) store_watch_close(d->watch);
+    d->watch = NULL;
+    TRY(store_watch_open(store, table_of(d->server, &resource_apiextensions_customresourcedefinitions), store_revision(store), definitions_wake, d, &d->watch));
+    while (store_watch_next(d->watch, &ev, &lost)) continue;
+    return NULL;
+}
+
+static struct work_result run_definitions(const char *key UNUSED, void *arg) {
+    struct definitions *d = arg;
+    CLEANUP(doc_list_free) struct doc_list deleted = {0};
+    struct error *e = follow(d);
+    bool left = false;
+    if (e) return (struct work_result){.error = e};
+    registry_each(d->server, &resource_apiextensions_customresourcedefinitions, NULL, collect_deleted, &deleted);
+    for (size_t i = 0; i < deleted.len && !atomic_load(&d->server->stopping); i++) left |= !finalize(d->server, deleted.items[i]->root);
+    d->wait = left ? MAX(MSECONDS(1), MIN(d->wait * 2, SECONDS(1))) : 0;
+    return (struct work_result){.again_after = d->wait};
+}
+
+struct definitions *definitions_new(struct apiserver *s) {
+    struct definitions *d = xcalloc(1, sizeof(*d));
+    d->server = s;
+    d->queue = workqueue_new(&(struct workqueue_config){.name = "definitions", .threads = 1, .clock = s->clock, .run = run_definitions, .arg = d});
+    workqueue_add(d->queue, "definitions");
+    return d;
+}
+
+void definitions_free(struct definitions *d) {
+    if (d == NULL) return;
+    workqueue_close(d->queue);
+    if (d->watch) store_watch_close(d->watch);
+    free(d);
 }

@@ -36,10 +36,24 @@ static bool check_type(struct check *c) {
 
 /* ---- scalars ---- */
 
+static pcre2_code *pattern_compile(const char *pattern, int *code) {
+    PCRE2_SIZE offset;
+    return pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_DOLLAR_ENDONLY, code, &offset, NULL);
+}
+
+const char *crd_pattern_problem(struct arena *a, const char *pattern) {
+    int code;
+    unsigned char text[120];
+    pcre2_code *re = pattern_compile(pattern, &code);
+    pcre2_code_free(re);
+    if (re) return NULL;
+    pcre2_get_error_message(code, text, sizeof(text));
+    return arena_printf(a, "error parsing regexp: %s: `%s`", (const char *)text, pattern);
+}
+
 static bool pattern_matches(const char *pattern, const char *s, size_t n) {
     int code;
-    PCRE2_SIZE offset;
-    pcre2_code *re = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_DOLLAR_ENDONLY, &code, &offset, NULL);
+    pcre2_code *re = pattern_compile(pattern, &code);
     if (re == NULL) return true;
     pcre2_match_data *data = pcre2_match_data_create_from_pattern(re, NULL);
     pcre2_match_context *limits = pcre2_match_context_create(NULL);
@@ -75,7 +89,7 @@ static void check_number(struct check *c) {
     bool above = json_bool(c->s, "exclusiveMaximum", false), below = json_bool(c->s, "exclusiveMinimum", false);
     double v = number(c->v);
     if (of && c->v->type == JSON_INT && (int64_t)number(of) <= 0) {
-        field_invalid(c->e, c->p, c->v, "factor MultipleOf declared for %s must be positive: %ld", c->at, (long)(int64_t)number(of));
+        field_invalid_int(c->e, c->p, (int64_t)number(of), "factor MultipleOf declared for %s must be positive: %ld", c->at, (long)(int64_t)number(of));
     } else if (of) {
         double factor = number(of), q = factor < 1 ? 1 / factor * v : v / factor;
         if (fabs(q - round(q)) > 1e-9) field_invalid(c->e, c->p, c->v, "%s in body should be a multiple of %g", c->at, factor);

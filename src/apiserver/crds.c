@@ -61,6 +61,11 @@ static void subresources(struct crd *c, const struct json *version) {
     r->subresources = out;
 }
 
+static const char *column_text(struct arena *a, const struct json *column) {
+    const char *given = json_str_or(column, "description", "");
+    return *given ? arena_strdup(a, given) : arena_printf(a, "Custom resource definition column (in JSONPath format): %s", json_str_or(column, "jsonPath", ""));
+}
+
 static void columns(struct crd *c, const struct json *version) {
     const struct json *list = json_member(version, "additionalPrinterColumns");
     struct arena *a = &c->arena;
@@ -70,7 +75,7 @@ static void columns(struct crd *c, const struct json *version) {
     out[n++] = (struct column){"Name", "string", "name", f && f->description ? f->description : "", 0, NULL};
     JSON_EACH(k, list) {
         out[n++] = (struct column){arena_strdup(a, json_str_or(k, "name", "")), arena_strdup(a, json_str_or(k, "type", "")), arena_strdup(a, json_str_or(k, "format", "")),
-                                   arena_strdup(a, json_str_or(k, "description", "")), (int)json_int(k, "priority", 0), arena_strdup(a, json_str_or(k, "jsonPath", ""))};
+                                   column_text(a, k), (int)json_int(k, "priority", 0), arena_strdup(a, json_str_or(k, "jsonPath", ""))};
     }
     if (n == 1) out[n++] = (struct column){"Age", "date", "", "", 0, ".metadata.creationTimestamp"};
     c->resource.columns = out;
@@ -121,6 +126,7 @@ static struct crd *compile(const struct json *definition, const struct json *ver
     r->table = arena_printf(a, "%s/%s", r->group, r->plural);
     r->storage_group = r->group, r->storage_version = r->version, r->storage_version_hash = "";
     r->type = crd_type(a, c->schema, true);
+    r->openapi = c->preserve ? NULL : c->schema;
     subresources(c, version);
     columns(c, version);
     selectable(c, version);

@@ -3,7 +3,6 @@
 #include "apiserver/change.h"
 #include "apiserver/crd.h"
 
-#define DEFINITION_FINALIZER "customresourcecleanup.apiextensions.k8s.io"
 
 bool list_has(const struct json *list, const char *s) {
     JSON_EACH(v, list) {
@@ -258,24 +257,6 @@ bool returns_object(const struct resource *r) {
     return false;
 }
 
-struct finalization {
-    struct apiserver *server;
-    char *name;
-};
-
-static void finalize(void *arg) {
-    struct finalization *f = arg;
-    crd_finalize(f->server, f->name);
-    free(f->name);
-    free(f);
-}
-
-static void finalize_later(struct request *r) {
-    struct finalization *f = xcalloc(1, sizeof(*f));
-    *f = (struct finalization){r->server, xstrdup(r->name)};
-    worker_submit(r->server->workers, finalize, f);
-}
-
 static struct doc *last_state(struct change *c) {
     struct doc *d = doc_new(c->last);
     doc_set_revision(d, c->head->revision);
@@ -292,7 +273,6 @@ struct error *serve_delete(struct request *r) {
     c.dry_run = r->options.dry_run;
     warn_orphans(r, options);
     TRY(delete_object(&c, options, &gone));
-    if (is_definition(&c) && !c.dry_run) finalize_later(r);
     if (!gone) return finish_write(&c, 200);
     if (returns_object(r->resource)) return answer_doc(r, 200, last_state(&c)), NULL;
     r->answer.no_transform = true;

@@ -61,6 +61,7 @@ struct apiserver {
     struct apiservices *apiservices;
     struct webhooks *webhooks;
     struct policies *policies;
+    struct definitions *definitions;
     struct connector *connector;
     struct tls_cache *tls_cache;
     struct metrics_api *metrics_api;

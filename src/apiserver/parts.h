@@ -11,6 +11,9 @@ void apiservices_free(struct apiservices *a);
 
 struct webhooks *webhooks_new(struct apiserver *s);
 void webhooks_free(struct webhooks *w);
+/* Removes the objects of definitions that are being deleted, then the definitions. */
+struct definitions *definitions_new(struct apiserver *s);
+void definitions_free(struct definitions *d);
 struct policies *policies_new(struct apiserver *s);
 void policies_free(struct policies *p);
 bool policies_any(struct apiserver *s);

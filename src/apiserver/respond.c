@@ -166,7 +166,7 @@ static void send_doc(struct request *r) {
 static const struct json *list_meta(struct request *r, const struct list_answer *l) {
     struct json_object m = {.arena = r->arena};
     json_object_add(&m, "resourceVersion", json_strf(r->arena, "%llu", (unsigned long long)l->revision));
-    if (l->continue_token || l->resource->crd) json_object_add(&m, "continue", json_string(r->arena, l->continue_token ? l->continue_token : ""));
+    if (l->continue_token || (l->resource->crd && r->accept.as == AS_IS)) json_object_add(&m, "continue", json_string(r->arena, l->continue_token ? l->continue_token : ""));
     if (l->remaining >= 0) json_object_add(&m, "remainingItemCount", json_integer(r->arena, l->remaining));
     return json_object_done(&m);
 }

@@ -57,6 +57,7 @@ static struct error *start(struct apiserver *s) {
     if (s->config.token_auth_file) TRY(token_file_load(s->config.token_auth_file, &s->token_file));
     TRY(audit_open(&s->config, &s->audit));
     TRY(bootstrap_run(s));
+    s->definitions = definitions_new(s);
     return metrics_api_register(s);
 }
 
@@ -85,6 +86,7 @@ void apiserver_shutdown(struct apiserver *s) {
 
 void apiserver_free(struct apiserver *s) {
     if (s == NULL) return;
+    definitions_free(s->definitions);
     worker_pool_close(s->workers);
     apiservices_free(s->apiservices);
     if (s->client) http_client_close(s->client);

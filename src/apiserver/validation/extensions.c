@@ -100,6 +100,12 @@ static void webhook_service(RULE) {
     }
 }
 
+void webhook_client(RULE) {
+    if (has(o, "url") == has(o, "service")) field_required(e, p, "exactly one of url or service is required");
+    else if (has(o, "url")) webhook_url(e, FIELD(p, "url"), str_of(o, "url"));
+    else webhook_service(e, FIELD(p, "service"), json_member(o, "service"));
+}
+
 static void match_conditions(RULE) {
     size_t i = 0;
     if (json_len(o) > 64) field_too_many(e, p, (int64_t)json_len(o), 64);
@@ -126,13 +132,11 @@ static void webhook(RULE, bool mutating) {
     rule_at(e, p, o, "namespaceSelector", label_selector);
     rule_at(e, p, o, "objectSelector", label_selector);
     if (mutating) choice(e, p, o, "reinvocationPolicy", "IfNeeded Never");
-    if (has(config, "url") == has(config, "service")) field_required(e, at, "exactly one of url or service is required");
-    else if (has(config, "url")) webhook_url(e, FIELD(at, "url"), str_of(config, "url"));
-    else webhook_service(e, FIELD(at, "service"), json_member(config, "service"));
+    webhook_client(e, at, config);
     match_conditions(e, FIELD(p, "matchConditions"), json_member(o, "matchConditions"));
 }
 
-static void review_versions(RULE) {
+void webhook_review_versions(RULE) {
     bool known = false;
     size_t i = 0;
     if (json_len(o) == 0) {
@@ -156,7 +160,7 @@ static void webhooks(struct field_errors *e, const struct json *o, bool mutating
     JSON_EACH(w, list) {
         const struct field_path *at = FIELD_INDEX(FIELD(NULL, "webhooks"), i);
         webhook(e, at, w, mutating);
-        review_versions(e, FIELD(at, "admissionReviewVersions"), json_member(w, "admissionReviewVersions"));
+        webhook_review_versions(e, FIELD(at, "admissionReviewVersions"), json_member(w, "admissionReviewVersions"));
         if (*str_of(w, "name")) unique(e, at, list, i, "name");
         i++;
     }

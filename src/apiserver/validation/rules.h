@@ -63,6 +63,7 @@ void kube_finalizers(struct field_errors *e, const struct json *object);
 void field_checks(struct field_errors *e, const struct field_path *p, const char *value, struct name_errors errors, const char *prefix);
 
 name_check name_ip_address;
+rule_fn webhook_client, webhook_review_versions;
 rule_fn node_selector, node_selector_term, node_selector_requirement, topology_selector_term, claim_spec, claim_template_meta;
 void endpoint_ip(struct field_errors *e, const struct field_path *p, const char *ip);
 void csi_driver_name(struct field_errors *e, const struct field_path *p, const char *name);
@@ -135,3 +136,4 @@ validate_fn validate_storage_class, validate_volume_attachment, validate_csi_nod
 validate_fn validate_priority_class, validate_lease, validate_runtime_class;
 validate_fn validate_flow_schema, validate_flow_status, validate_priority_level, validate_mutating_webhooks,
     validate_validating_webhooks;
+validate_fn validate_definition, validate_definition_status;

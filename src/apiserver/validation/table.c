@@ -74,6 +74,8 @@ const struct validation validations[] = {
     {&resource_flowcontrol_flowschemas, "status", SUB, validate_flow_status, NULL, META_NO_UPDATE},
     {&resource_flowcontrol_prioritylevelconfigurations, NULL, SUB, validate_priority_level, NULL, META_KUBE | META_WHOLE | META_NO_UPDATE},
     {&resource_flowcontrol_prioritylevelconfigurations, "status", SUB, validate_flow_status, NULL, META_NO_UPDATE},
+    {&resource_apiextensions_customresourcedefinitions, NULL, SUB, validate_definition, NULL, META_NO_UPDATE},
+    {&resource_apiextensions_customresourcedefinitions, "status", SUB, validate_definition_status, NULL, META_NO_UPDATE},
     {0},
 };
 
