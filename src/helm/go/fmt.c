@@ -328,6 +328,11 @@ static void print_struct(struct printer *p, struct value v, uint32_t verb, int d
     if (p->sharp_v) buf_adds(p->out, v.type->name);
     buf_addc(p->out, '{');
     size_t i = 0;
+    if (v.type->fields == NULL && v.type->string != NULL) { /* its only field is its text */
+        cleanup_buf struct buf text = {0};
+        v.type->string(&v, &text);
+        print_string(p, value_str(buf_str(&text), text.len), buf_str(&text), text.len, verb);
+    }
     for (const struct go_field *f = v.type->fields; f != NULL && f->name != NULL && v.items != NULL; f++, i++) {
         separator(p, i);
         if (p->plus_v || p->sharp_v) buf_printf(p->out, "%s:", f->name);
@@ -338,7 +343,7 @@ static void print_struct(struct printer *p, struct value v, uint32_t verb, int d
 
 static void print_slice(struct printer *p, struct value v, uint32_t verb, int depth) {
     if (p->sharp_v) {
-        buf_adds(p->out, v.type->name);
+        buf_adds(p->out, v.type == &go_bytes && depth == 0 ? "[]byte" : v.type->name);
         if (v.type->kind == GO_SLICE && v.items == NULL) {
             buf_adds(p->out, "(nil)");
             return;

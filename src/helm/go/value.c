@@ -23,7 +23,8 @@ BASIC(go_string, GO_STRING, "string");
 BASIC(go_any, GO_INTERFACE, "interface {}");
 BASIC(go_error, GO_INTERFACE, "error");
 BASIC(go_reflect, GO_STRUCT, "reflect.Value");
-static const struct go_type error_struct = {.kind = GO_STRUCT, .name = "errors.errorString"};
+static const struct go_type error_struct = {
+    .kind = GO_STRUCT, .name = "errors.errorString", .string = error_text, .is_error = true, .string_of_pointer = true};
 const struct go_type go_error_string = {
     .kind = GO_POINTER, .name = "*errors.errorString", .elem = &error_struct, .string = error_text, .is_error = true};
 const struct go_type go_list = {.kind = GO_SLICE, .name = "[]interface {}", .elem = &go_any};
@@ -35,7 +36,6 @@ const struct go_type go_map_string = {.kind = GO_MAP, .name = "map[string]string
 const struct go_type go_maps = {.kind = GO_SLICE, .name = "[]map[string]interface {}", .elem = &go_map};
 const struct go_type go_values = {
     .kind = GO_MAP, .name = "chartutil.Values", .elem = &go_any, .key = &go_string, .underlying = &go_map};
-const struct go_type go_number = {.kind = GO_STRING, .name = "json.Number", .underlying = &go_string};
 
 struct error *go_reserve(struct go_run *run, uint64_t bytes) {
     if (bytes > UINT32_MAX) return error_new("result of %llu bytes is too large", (unsigned long long)bytes);

@@ -4,8 +4,7 @@
 bool indirect(struct value *v) {
     bool nil = v->type == NULL ? v->boxed : v->type->kind == GO_POINTER && v->ptr == NULL;
     v->boxed = false;
-    if (!nil && v->type != NULL && v->type->kind == GO_POINTER && v->type->elem != NULL && v->type->elem->kind == GO_STRUCT &&
-        v->type->string == NULL)
+    if (!nil && v->type != NULL && v->type->kind == GO_POINTER && v->type->elem != NULL && v->type->elem->kind == GO_STRUCT)
         v->type = v->type->elem;
     return !nil;
 }

@@ -26,6 +26,14 @@ static struct error *formatted(const char *format, const struct value *args, siz
     return error_new("%s", buf_str(&b));
 }
 
+/* reflect's Comparable. */
+static bool comparable(const struct go_type *t) {
+    if (t->kind == GO_MAP || t->kind == GO_SLICE || t->kind == GO_FUNC) return false;
+    for (const struct go_field *f = t->kind == GO_STRUCT ? t->fields : NULL; f != NULL && f->name != NULL; f++)
+        if (!comparable(f->type)) return false;
+    return true;
+}
+
 /* Values that are not basic: nil or not, else the same object. */
 static struct error *equal_others(struct value a, struct value b, bool *equal) {
     enum go_kind ka = value_kind(a), kb = value_kind(b);
@@ -37,7 +45,7 @@ static struct error *equal_others(struct value a, struct value b, bool *equal) {
         *equal = value_is_nil(a) && value_is_nil(b);
         return NULL;
     }
-    if (kb == GO_MAP || kb == GO_SLICE || kb == GO_FUNC) {
+    if (!comparable(b.type)) {
         struct value args[] = {b, value_literal(b.type->name)};
         return formatted("non-comparable type %s: %v", args, ARRAY_LEN(args));
     }

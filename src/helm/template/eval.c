@@ -208,6 +208,13 @@ static struct error *number_arg(struct exec *x, const struct go_type *type, cons
     return NULL;
 }
 
+static struct error *complex_arg(struct exec *x, const struct go_type *type, const struct node *n, struct value *out) {
+    const struct number_node *number = n->kind == NODE_NUMBER ? AS(number_node, n) : NULL;
+    if (number == NULL || !number->is_complex) return fail_node(x, "expected complex; found %s", n, "");
+    *out = (struct value){.type = type, .complex = number->complex};
+    return NULL;
+}
+
 static struct error *constant_of_any_type(struct exec *x, const struct node *n, struct value *out) {
     switch (n->kind) {
     case NODE_BOOL: *out = value_bool(AS(bool_node, n)->truth); return NULL;
@@ -223,6 +230,7 @@ static struct error *constant_arg(struct exec *x, const struct go_type *type, co
     if (go_is_int(kind)) return number_arg(x, type, n, "expected integer; found %s", out);
     if (go_is_uint(kind)) return number_arg(x, type, n, "expected unsigned integer; found %s", out);
     if (go_is_float(kind)) return number_arg(x, type, n, "expected float; found %s", out);
+    if (kind == GO_COMPLEX64 || kind == GO_COMPLEX128) return complex_arg(x, type, n, out);
     if (kind == GO_STRING) {
         if (n->kind != NODE_STRING) return fail_node(x, "expected string; found %s", n, "");
         *out = value_as(AS(string_node, n)->value, type);
@@ -367,7 +375,7 @@ static struct error *eval_command(struct exec *x, const struct value *dot, const
 
 struct error *eval_pipeline(struct exec *x, const struct value *dot, const struct pipe_node *pipe, struct value *out) {
     x->node = &pipe->head;
-    if (stack_low()) return exec_fail(x, "exceeded maximum depth of calls");
+    if (stack_low(0)) return exec_fail(x, "exceeded maximum depth of calls");
     struct value v, next;
     TRY(eval_command(x, dot, pipe->commands[0], NULL, &v));
     v.boxed = false;

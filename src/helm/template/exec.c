@@ -156,7 +156,7 @@ static struct error *walk_template(struct exec *x, const struct value *dot, cons
         go_quote(&b, n->name, n->len);
         return exec_fail(x, "template %s not defined", buf_str(&b));
     }
-    if (x->depth == MAX_DEPTH || stack_low()) return exec_fail(x, "exceeded maximum template depth (%d)", MAX_DEPTH);
+    if (x->depth == MAX_DEPTH || stack_low(TEMPLATE_STACK)) return exec_fail(x, "exceeded maximum template depth (%d)", MAX_DEPTH);
     struct value v = value_nil();
     if (n->pipe != NULL) TRY(eval_pipeline(x, dot, n->pipe, &v));
     return execute(x->run, t, v, x->out, x->depth + 1);
@@ -178,7 +178,7 @@ static struct error *walk(struct exec *x, const struct value *dot, const struct 
 
 static struct error *walk_list(struct exec *x, const struct value *dot, const struct list_node *list) {
     x->node = &list->head;
-    if (stack_low()) return exec_fail(x, "exceeded maximum nesting of blocks");
+    if (stack_low(0)) return exec_fail(x, "exceeded maximum nesting of blocks");
     for (uint32_t i = 0; i < list->count && x->flow == FLOW_ON; i++) {
         struct error *e = go_steps(x->run, 1);
         if (e == NULL) e = walk(x, dot, list->nodes[i]);

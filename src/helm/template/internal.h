@@ -195,8 +195,9 @@ void set_add(struct template_set *set, const struct parsed *parsed);
 /* Executes one template; $ and . are `dot`. */
 MUST_CHECK struct error *execute(struct go_run *run, const struct template *t, struct value dot, struct buf *out, uint32_t depth);
 
-/* Is so little of the thread's C stack left that recursion must end? */
-bool stack_low(void);
+/* Is so little of the thread's C stack left that recursion must end? `spare`: bytes that must be left beyond that. */
+bool stack_low(size_t spare);
+enum { TEMPLATE_STACK = 128 * 1024 /* that a template wants to find, so that {{template}} is what fails first */ };
 
 /* Builtins that the executor runs itself (their arguments are not all evaluated); never called. */
 struct error *builtin_and(struct go_run *run, const struct value *args, size_t count, struct value *out);

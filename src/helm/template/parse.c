@@ -237,7 +237,7 @@ static struct error *number(struct parser *p, const struct item *i, const struct
 }
 
 static struct error *parenthesized(struct parser *p, const struct node **out) {
-    if (p->text->parens >= MAX_PARENS || stack_low()) return fail(p, "max expression depth exceeded");
+    if (p->text->parens >= MAX_PARENS || stack_low(0)) return fail(p, "max expression depth exceeded");
     p->text->parens++;
     struct pipe_node *pipe;
     struct error *e = pipeline(p, "parenthesized pipeline", ITEM_RIGHT_PAREN, &pipe);
@@ -480,7 +480,7 @@ static struct error *branch_body(struct parser *p, struct branch_node *b, const 
 }
 
 static struct error *branch(struct parser *p, enum node_kind kind, const char *context, const struct node **out) {
-    if (stack_low()) return fail(p, "max block depth exceeded");
+    if (stack_low(0)) return fail(p, "max block depth exceeded");
     uint32_t vars = p->vars.count, slots = p->slots;
     struct branch_node *b = NODE_NEW(p, branch_node, kind, 0);
     TRY(branch_body(p, b, context));
@@ -644,7 +644,7 @@ static struct error *add_template(const struct parser *p, const struct list_node
 
 /* The body of a block, up to its {{end}}. */
 static struct error *definition(struct text *text, const struct parser *outer, const char *name, size_t len) {
-    if (stack_low()) return fail(outer, "max block depth exceeded");
+    if (stack_low(0)) return fail(outer, "max block depth exceeded");
     struct parser p;
     parser_init(&p, text, name, len);
     struct list_node *root;

@@ -48,7 +48,7 @@ static struct error *complex_constant(const struct item *item, struct number_nod
     size_t split = item->len - 1, sign = item->s[0] == '+' || item->s[0] == '-';
     const char *exponent = item->len > sign + 1 && (item->s[sign + 1] | 32) == 'x' ? "pP" : "eE";
     while (split > 1 && !((item->s[split] == '+' || item->s[split] == '-') && strchr(exponent, item->s[split - 1]) == NULL)) split--;
-    if (item->s[split - 1] == 'i') return error_new("syntax error scanning complex number");
+    if (item->s[split - 1] == 'i' || split + 2 == item->len) return error_new("syntax error scanning complex number");
     TRY(go_parse_float(item->s, split, 64, &n->complex[0]));
     TRY(go_parse_float(item->s + split, item->len - 1 - split, 64, &n->complex[1]));
     simplify_complex(n);

@@ -4,7 +4,7 @@
 
 enum { RESERVE = 768 * 1024 /* for functions that templates call, and sanitizers' large frames */ };
 
-bool stack_low(void) {
+bool stack_low(size_t spare) {
     static _Thread_local const char *lowest; /* never changes once known */
     if (lowest == NULL) {
         pthread_attr_t attr;
@@ -18,5 +18,5 @@ bool stack_low(void) {
     }
     char here;
     const char *volatile at = &here; /* the frame's place is what counts */
-    return at < lowest;
+    return at < lowest + spare;
 }
