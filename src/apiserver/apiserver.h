@@ -168,8 +168,9 @@ void apiserver_add_metrics(struct apiserver *s, void (*fn)(struct buf *out, void
 void apiserver_add_health(struct apiserver *s, const char *name, const char *(*check)(void *arg), void *arg);
 /* Answers paths below a prefix ("/console/") that the API does not know, after authentication and authorization. */
 void apiserver_add_path(struct apiserver *s, const char *prefix, http_handler_fn *fn, void *arg);
-/* Is a token (of any audience) signed by this server's keys, and do the objects that it is bound to still exist? False: *why. */
-bool apiserver_check_issued_token(struct apiserver *s, struct arena *a, const char *token, const char **why);
+/* Is a token (of any audience) signed by this server's keys, and do the objects that it is bound to still exist? Else *why. */
+enum issued_token { TOKEN_GOOD, TOKEN_FORGED, TOKEN_REVOKED };
+enum issued_token apiserver_check_issued_token(struct apiserver *s, struct arena *a, const char *token, const char **why);
 const char *apiserver_issuer(const struct apiserver *s);
 /* A signed service account token, e.g. for components in the process. Malloced. */
 char *apiserver_issue_token(struct apiserver *s, const char *ns, const char *name, const char *uid, int64_t lifetime);

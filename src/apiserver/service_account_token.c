@@ -177,12 +177,12 @@ bool service_account_token_check(struct apiserver *s, struct arena *a, const cha
     return true;
 }
 
-bool apiserver_check_issued_token(struct apiserver *s, struct arena *a, const char *token, const char **why) {
+enum issued_token apiserver_check_issued_token(struct apiserver *s, struct arena *a, const char *token, const char **why) {
     struct jwt j;
-    if ((*why = jwt_parse(a, token, &j)) != NULL) return false;
+    if ((*why = jwt_parse(a, token, &j)) != NULL) return TOKEN_FORGED;
     *why = "not signed by a key of this cluster";
-    if (!str_eq(jwt_issuer(&j), s->config.issuer) || !signature_ok(s->signer, &j)) return false;
-    return (*why = claims_problem(s, &j)) == NULL;
+    if (!str_eq(jwt_issuer(&j), s->config.issuer) || !signature_ok(s->signer, &j)) return TOKEN_FORGED;
+    return (*why = claims_problem(s, &j)) == NULL ? TOKEN_GOOD : TOKEN_REVOKED;
 }
 
 const struct json *service_account_jwks(struct apiserver *s, struct arena *a) {

@@ -4,6 +4,7 @@
 #include "cli/layout.h"
 #include "cli/verbs.h"
 #include "client/remote.h"
+#include "platform/aws/eks.h"
 #include "platform/aws/state.h"
 #include <stdio.h>
 #include <strings.h>
@@ -124,6 +125,7 @@ static void print_env(struct session *s, const struct options *o, const struct k
 static struct error *init(struct session *s, const struct options *o) {
     struct key key;
     TRY(find_key(s, o, &key));
+    TRY(eks_admit_admin(s->client, arena_printf(s->arena, "arn:aws:iam::%s:user/%s", iam_account(s->iam), key.user)));
     if (!o->env) return write_profile(s, o, &key);
     print_env(s, o, &key);
     return NULL;

@@ -9,9 +9,9 @@ struct node_options {
     int64_t kubelet_port, max_pods;
 };
 struct aws_options {
-    const char *bind_address, *account, *region;
+    const char *bind_address, *account, *region, *cluster_name, *partition;
     int64_t port;
-    bool tls;
+    bool tls, pod_endpoint, real;
 };
 struct server_options {
     const char *config, *data_dir, *log_level;

@@ -6,6 +6,7 @@
 #include "cli/awshost.h"
 #include "cli/backup.h"
 #include "cli/defaults.h"
+#include "cli/identity.h"
 #include "cli/layout.h"
 #include "cli/nodehost.h"
 #include "cli/options.h"
@@ -46,6 +47,7 @@ struct server {
     struct scheduler *scheduler;
     struct nodehost *node;
     struct awshost *aws;
+    struct identity *identity;
 };
 
 /* ---- parts ---- */
@@ -209,6 +211,20 @@ static struct error *make_defaults(struct server *s) {
 #define AWS_PORT 6445
 static bool wants_aws(const struct server *s) { return s->o.aws.port > 0 || (s->o.aws.port == 0 && s->o.agent); }
 
+static struct error *start_identity(struct server *s) {
+    bool any = str_in(s->o.bind_address, (const char *const[]){"0.0.0.0", "::", NULL});
+    const char *host = any ? s->o.advertise_address : s->o.bind_address;
+    size_t n = 0, count = 0;
+    while (s->o.tls_san && s->o.tls_san[n]) n++;
+    const char **names = arena_calloc(&s->arena, n + 5, sizeof(*names)), *const own[] = {s->node_name, s->node_ip, s->o.advertise_address, s->service_ip};
+    for (size_t i = 0; i < ARRAY_LEN(own); i++) names[count++] = own[i];
+    for (size_t i = 0; i < n; i++) names[count++] = s->o.tls_san[i];
+    struct identity_config c = {.options = &s->o.aws, .api = s->api, .aws = awshost_aws(s->aws), .client_loop = s->client_loop,
+                                .endpoint = arena_printf(&s->arena, strchr(host, ':') ? "https://[%s]:%lld" : "https://%s:%lld", host, (long long)s->o.secure_port),
+                                .ca_pem = s->ca_pem, .service_cidr = s->o.service_cidr, .aws_url = awshost_url(s->aws), .names = names};
+    return identity_start(&c, &s->identity);
+}
+
 static struct error *start_aws(struct server *s) {
     const char *const masters[] = {"system:masters", NULL};
     struct pki_pair pair;
@@ -220,8 +236,9 @@ static struct error *start_aws(struct server *s) {
                                .address_file = s->layout.aws_address};
     struct error *e = awshost_start(&c, &s->aws);
     pki_pair_free(&pair);
-    if (e == NULL) apiserver_add_metrics(s->api, aws_metrics, awshost_aws(s->aws));
-    return e;
+    if (e != NULL) return e;
+    apiserver_add_metrics(s->api, aws_metrics, awshost_aws(s->aws));
+    return start_identity(s);
 }
 
 static const struct part {
@@ -261,6 +278,7 @@ static void stop(struct server *s) {
     if (s->controllers != NULL) runner_group_stop(s->controllers);
     if (s->api != NULL) apiserver_shutdown(s->api);
     stop_http(s);
+    identity_free(s->identity);
     awshost_free(s->aws);
     if (s->cache != NULL) cache_free(s->cache);
     for (size_t i = 0; i < ARRAY_LEN(s->clients); i++) {
@@ -372,6 +390,10 @@ static const struct flag flags[] = {
     {"aws-port", FLAG_INT, O(aws.port), "0", "PORT", "port of the AWS endpoint (STS, IAM, EKS, EC2); 0: 6445 if there is a node here, else none; -1: none"},
     {"aws-bind-address", FLAG_STRING, O(aws.bind_address), NULL, "ADDRESS", "address to listen on; that of the API server if not given"},
     {"aws-tls", FLAG_BOOL, O(aws.tls), "true", NULL, "HTTPS with a certificate of the cluster's CA; false: plain HTTP"},
+    {"aws-cluster-name", FLAG_STRING, O(aws.cluster_name), "coracle", "NAME", "name of the cluster for EKS and sign-in"},
+    {"aws-pod-endpoint", FLAG_BOOL, O(aws.pod_endpoint), "true", NULL, "tell pods with an AWS role where this endpoint is (AWS_ENDPOINT_URL); false: they use real AWS"},
+    {"aws-real", FLAG_BOOL, O(aws.real), "false", NULL, "show sign-in tokens of foreign keys to the genuine STS, and read the keys of foreign OIDC issuers"},
+    {"aws-partition", FLAG_STRING, O(aws.partition), "aws", "NAME", "partition whose STS hosts are genuine: aws, aws-cn, aws-us-gov …"},
     {"aws-account-id", FLAG_STRING, O(aws.account), NULL, "NUMBER", "account number; one of the cluster's own if not given"},
     {"aws-region", FLAG_STRING, O(aws.region), "us-east-1", "NAME", "region of what has no other"},
     NODE_FLAGS(struct server_options),

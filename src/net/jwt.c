@@ -71,7 +71,7 @@ static enum jwt_problem check_times(const struct jwt *j, const struct jwt_expect
     *why = "exp, nbf or iat is missing or no date";
     if (!numeric_date(j, "exp", &has_exp, &exp) || !numeric_date(j, "nbf", &has_nbf, &nbf) || !numeric_date(j, "iat", &has_iat, &iat)) return JWT_MALFORMED;
     if (!has_exp) return JWT_MALFORMED;
-    if (x->now >= exp + x->skew) return *why = "the token has expired", JWT_EXPIRED;
+    if (x->now >= exp) return *why = "the token has expired", JWT_EXPIRED;
     *why = "the token is not valid yet";
     if ((has_nbf && nbf > x->now + x->skew) || (has_iat && iat > x->now + x->skew)) return JWT_NOT_YET;
     return *why = "", JWT_GOOD;

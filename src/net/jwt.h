@@ -25,7 +25,7 @@ enum jwt_problem { JWT_GOOD, JWT_MALFORMED, JWT_WRONG_ISSUER, JWT_WRONG_AUDIENCE
 struct jwt_expected {
     const char *issuer;
     const char *const *audiences; /* one of them must be there; ends with NULL */
-    int64_t now, skew;            /* ns; how far clocks may differ */
+    int64_t now, skew;            /* ns; how far nbf and iat may lie ahead */
 };
 /* exp is mandatory; nbf and iat count where they are. *why (never NULL afterwards) explains a problem. */
 enum jwt_problem jwt_check(struct arena *a, const struct jwt *j, const struct jwt_expected *x, const char **why);

@@ -22,6 +22,7 @@ struct aws {
     const struct clock *clock;
     const char *account, *region;
     struct iam_state *iam;
+    struct eks *eks; /* the cluster's side, set by eks_open; NULL: none */
     /* private */
     struct worker_pool *workers;
     struct arena arena; /* the strings above */

@@ -195,6 +195,7 @@ static void run_job(void *arg) {
     cleanup_error struct error *e = serve(j, &r, &result);
     if (e == NULL) render_result(&j->answer, &r, result, json);
     else render_error(&j->answer, r.service, e, j->request_id, json);
+    if (j->answer.error_type != NULL) j->answer.error_type = arena_strdup(&x->arena, j->answer.error_type); /* outlives the error */
     j->aws->errors += e != NULL;
     describe(j, &r, e);
     loop_post(x->loop, send_answer, j);

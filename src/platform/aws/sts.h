@@ -42,5 +42,6 @@ MUST_CHECK struct error *sts_session_parameters(struct aws_request *r, const str
                                                 struct sts_session *s);
 /* PackedPolicySize: how much of what a session may carry is used, in per cent; NULL if it carries nothing. */
 const struct json *sts_packed_size(struct arena *a, const struct sts_session *s);
+struct error *sts_assume_role_with_web_identity(struct aws_request *r, const struct json **out); /* web_identity.c */
 /* {AssumedRoleId, Arn} of a session of the role. */
 const struct json *sts_assumed_role_json(struct aws *w, struct arena *a, const struct iam_entity *role, const char *session_name);

@@ -107,6 +107,7 @@ static const struct aws_rule rules[] = {
     {"SourceIdentity", 2, 64, is_name, "It must contain only alphanumeric characters and/or the following: +=,.@_-"},
     {"ExternalId", 2, 1224, is_external_id, "It must contain only alphanumeric characters and/or the following: +=,.@:/_-"},
     {"Policy", 1, 2048, NULL, NULL},
+    {"WebIdentityToken", 4, 20000, NULL, NULL},
     {"EncodedMessage", 1, 10240, NULL, NULL},
     {"AccessKeyId", 16, 128, NULL, NULL},
     {NULL, 0, 0, NULL, NULL},
@@ -115,6 +116,7 @@ static const struct aws_rule rules[] = {
 static const struct aws_action actions[] = {
     {.name = "GetCallerIdentity", .run = get_caller_identity, .flags = AWS_ALWAYS_ALLOWED},
     {.name = "AssumeRole", .run = assume_role, .flags = AWS_ALWAYS_ALLOWED, .required = "RoleArn RoleSessionName"},
+    {.name = "AssumeRoleWithWebIdentity", .run = sts_assume_role_with_web_identity, .flags = AWS_UNSIGNED | AWS_ALWAYS_ALLOWED, .required = "RoleArn RoleSessionName WebIdentityToken"},
     {.name = "GetSessionToken", .run = get_session_token, .flags = AWS_ALWAYS_ALLOWED},
     {.name = "GetAccessKeyInfo", .run = get_access_key_info, .required = "AccessKeyId"},
     {.name = "DecodeAuthorizationMessage", .run = decode_authorization_message, .required = "EncodedMessage"},

@@ -1,0 +1,103 @@
+#include "cli/identity.h"
+#include "base/str.h"
+
+struct identity {
+    struct arena arena;
+    struct apiserver *api;
+    struct aws *aws;
+    struct eks *eks;
+    const char *pods_url; /* NULL: not told to pods */
+    bool tls;
+};
+
+struct eks *identity_eks(struct identity *i) { return i->eks; }
+
+/* ---- what the API server asks ---- */
+
+static bool sign_in(struct arena *a, const char *token, struct user *out, const char **why, void *arg) {
+    struct identity *i = arg;
+    struct eks_user u;
+    if (!eks_sign_in(i->eks, a, token, &u, why)) return false;
+    struct user_extra *extra = arena_calloc(a, u.extra_count, sizeof(*extra));
+    for (size_t k = 0; k < u.extra_count; k++) {
+        const char **values = arena_calloc(a, 2, sizeof(*values));
+        values[0] = u.extra[k].value;
+        extra[k] = (struct user_extra){u.extra[k].key, values};
+    }
+    *out = (struct user){.name = u.name, .uid = u.uid, .groups = u.groups, .extra = extra, .extra_count = u.extra_count};
+    return true;
+}
+
+static const char *extra_of(const struct user *u, const char *key) {
+    for (size_t i = 0; i < u->extra_count; i++) {
+        if (strcmp(u->extra[i].key, key) == 0) return u->extra[i].values[0];
+    }
+    return NULL;
+}
+
+static const struct user_grant *grants_of(struct arena *a, const struct user *u, size_t *count, void *arg) {
+    struct identity *i = arg;
+    const char *arn = extra_of(u, "canonicalArn");
+    const struct eks_grant *grants;
+    size_t n = arn && str_starts(u->uid, "aws-iam-authenticator:") ? eks_grants(i->eks, a, arn, &grants) : 0;
+    struct user_grant *out = arena_calloc(a, n + 1, sizeof(*out));
+    for (size_t k = 0; k < n; k++) {
+        out[k] = (struct user_grant){.source = "EKS Access Policy", .binding = grants[k].binding, .role = grants[k].role, .cluster_role = grants[k].cluster_role,
+                                     .rules = grants[k].rules, .ns = grants[k].ns};
+    }
+    *count = n;
+    return out;
+}
+
+static void pod_identity(struct arena *a, const char *ns, const char *account, struct pod_identity *out, void *arg) {
+    struct identity *i = arg;
+    *out = (struct pod_identity){.region = i->aws->region, .endpoint_url = i->pods_url, .cluster_ca = i->pods_url && i->tls,
+                                 .associated = eks_associated_role(i->eks, a, ns, account) != NULL};
+}
+
+/* ---- what the AWS side asks ---- */
+
+static enum eks_issued check_issued(struct arena *a, const char *token, const char **why, void *arg) {
+    switch (apiserver_check_issued_token(((struct identity *)arg)->api, a, token, why)) {
+    case TOKEN_GOOD: return EKS_TOKEN_GOOD;
+    case TOKEN_REVOKED: return EKS_TOKEN_REVOKED;
+    case TOKEN_FORGED: break;
+    }
+    return EKS_TOKEN_FORGED;
+}
+
+/* The endpoint by every name of this machine, as sign-in tokens may call it. */
+static const char *const *own_hosts(struct arena *a, const struct identity_config *c) {
+    static const char *const local[] = {"localhost", "127.0.0.1", "[::1]", NULL};
+    const char *authority = strstr(c->aws_url, "://") + 3, *port = strrchr(authority, ':') + 1;
+    size_t n = 0, count = 0;
+    while (c->names[n]) n++;
+    const char **out = arena_calloc(a, n + ARRAY_LEN(local) + 2, sizeof(*out));
+    out[count++] = arena_strdup(a, authority);
+    for (size_t i = 0; local[i]; i++) out[count++] = arena_printf(a, "%s:%s", local[i], port);
+    for (size_t i = 0; i < n; i++) out[count++] = arena_printf(a, strchr(c->names[i], ':') ? "[%s]:%s" : "%s:%s", c->names[i], port);
+    return out;
+}
+
+struct error *identity_start(const struct identity_config *c, struct identity **out) {
+    struct identity *i = *out = xcalloc(1, sizeof(*i));
+    i->api = c->api;
+    i->aws = c->aws;
+    i->tls = c->options->tls;
+    i->pods_url = c->options->pod_endpoint ? arena_strdup(&i->arena, c->aws_url) : NULL;
+    struct eks_config e = {.aws = c->aws, .cluster = c->options->cluster_name, .endpoint = c->endpoint, .ca_pem = c->ca_pem, .issuer = apiserver_issuer(c->api), .service_cidr = c->service_cidr,
+                           .version = "1.35", .check_issued = check_issued, .arg = i, .own_hosts = own_hosts(&i->arena, c), .real = c->options->real,
+                           .partition = c->options->partition, .client_loop = c->client_loop};
+    TRY(eks_open(&e, &i->eks));
+    apiserver_add_token_authenticator(c->api, &(struct apiserver_token_authenticator){.prefix = "k8s-aws-v1.", .authenticate = sign_in, .blocks = c->options->real, .arg = i});
+    apiserver_add_grants(c->api, grants_of, i);
+    apiserver_set_pod_identity(c->api, pod_identity, i);
+    return NULL;
+}
+
+void identity_free(struct identity *i) {
+    if (i == NULL) return;
+    eks_close(i->eks);
+    arena_free(&i->arena);
+    free(i);
+}

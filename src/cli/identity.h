@@ -1,0 +1,21 @@
+/* Between the AWS side and the API server, which do not know each other: sign-in tokens, access policies, roles of pods. */
+#pragma once
+#include "apiserver/apiserver.h"
+#include "cli/options.h"
+#include "platform/aws/eks.h"
+
+struct identity;
+struct identity_config {
+    const struct aws_options *options;
+    struct apiserver *api;
+    struct aws *aws;
+    struct loop *client_loop;
+    const char *endpoint, *ca_pem; /* of the API server */
+    const char *service_cidr;
+    const char *aws_url;           /* of the AWS endpoint */
+    const char *const *names;      /* more names and addresses of this machine; ends with NULL */
+};
+/* Hooks into the API server; before it serves what needs them. */
+MUST_CHECK struct error *identity_start(const struct identity_config *c, struct identity **out);
+void identity_free(struct identity *i); /* when no request is running; NULL is allowed */
+struct eks *identity_eks(struct identity *i);
