@@ -181,10 +181,10 @@ static struct error *read_json(struct arena *a, const char *s, size_t n, enum js
 }
 
 /* null makes the variable nil, and so do errors not: it is then what it was, empty. */
-static struct value result(struct arena *a, struct error *e, const struct json *v, enum json_type wanted) {
+static struct value result(struct arena *a, struct error *e, const struct json *const *parsed, enum json_type wanted) {
     CLEANUP(cleanup_error_) struct error *error = e;
     const struct go_type *type = wanted == JSON_OBJECT ? &go_map : &go_list;
-    if (error == NULL) return v->type == JSON_NULL ? value_zero(type) : value_from_json(a, v, VALUE_FLOATS);
+    if (error == NULL) return (*parsed)->type == JSON_NULL ? value_zero(type) : value_from_json(a, *parsed, VALUE_FLOATS);
     struct value message = value_strdup(a, error->message, strlen(error->message));
     struct value out = wanted == JSON_OBJECT ? value_map_new(a, type) : value_slice(a, type, 1);
     if (wanted == JSON_OBJECT) value_map_set(out.map, "Error", 5, message);
@@ -194,20 +194,20 @@ static struct value result(struct arena *a, struct error *e, const struct json *
 
 struct value go_from_yaml(struct arena *a, const char *s, size_t n) {
     const struct json *v = NULL;
-    return result(a, read_yaml(a, s, n, JSON_OBJECT, &v), v, JSON_OBJECT);
+    return result(a, read_yaml(a, s, n, JSON_OBJECT, &v), &v, JSON_OBJECT);
 }
 
 struct value go_from_yaml_array(struct arena *a, const char *s, size_t n) {
     const struct json *v = NULL;
-    return result(a, read_yaml(a, s, n, JSON_ARRAY, &v), v, JSON_ARRAY);
+    return result(a, read_yaml(a, s, n, JSON_ARRAY, &v), &v, JSON_ARRAY);
 }
 
 struct value go_from_json(struct arena *a, const char *s, size_t n) {
     const struct json *v = NULL;
-    return result(a, read_json(a, s, n, JSON_OBJECT, &v), v, JSON_OBJECT);
+    return result(a, read_json(a, s, n, JSON_OBJECT, &v), &v, JSON_OBJECT);
 }
 
 struct value go_from_json_array(struct arena *a, const char *s, size_t n) {
     const struct json *v = NULL;
-    return result(a, read_json(a, s, n, JSON_ARRAY, &v), v, JSON_ARRAY);
+    return result(a, read_json(a, s, n, JSON_ARRAY, &v), &v, JSON_ARRAY);
 }
