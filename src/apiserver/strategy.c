@@ -63,10 +63,8 @@ static const struct json *status_update(struct change *c, const struct json *o, 
 const struct json *prepare_update(struct change *c, const struct json *o, const struct json *old) {
     unsigned flags = strategy_flags(c->resource);
     const struct strategy *s = strategy_of(c->resource);
-    if (strcmp(c->sub, "status") == 0) {
-        o = status_update(c, o, old);
-        return s && s->status ? s->status(c, o, old) : o;
-    }
+    if (strcmp(c->sub, "status") == 0) o = status_update(c, o, old);
+    if (strcmp(c->sub, "status") == 0 || strcmp(c->sub, "approval") == 0) return s && s->status ? s->status(c, o, old) : o;
     if (*c->sub) return s && s->update && strcmp(c->sub, "scale") == 0 ? s->update(c, o, old) : o;
     if (flags & KEEPS_STATUS) {
         const struct json *status = json_member(old, "status");

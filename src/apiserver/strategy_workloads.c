@@ -41,7 +41,7 @@ static const struct json *generate_selector(struct change *c, const struct json 
         if (json_member(labels, keys[i]) == NULL) labels = json_with_member(a, labels, keys[i], json_string(a, value));
     }
     o = json_with(a, o, "spec.template.metadata.labels", labels);
-    if (shared) o = with_meta(a, o, "labels", labels);
+    if (shared || json_len(own) == 0) o = with_meta(a, o, "labels", labels); /* defaulting runs again when upstream reads what it stored */
     const struct json *match = json_get(o, "spec.selector.matchLabels");
     if (match == NULL) match = &json_empty_object;
     if (json_member(match, keys[0]) == NULL) match = json_with_member(a, match, keys[0], json_string(a, uid));

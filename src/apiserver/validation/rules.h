@@ -62,7 +62,7 @@ void kube_finalizers(struct field_errors *e, const struct json *object);
 #define STATUS FIELD(NULL, "status")
 void field_checks(struct field_errors *e, const struct field_path *p, const char *value, struct name_errors errors, const char *prefix);
 
-name_check name_ip_address;
+name_check name_ip_address, name_any;
 rule_fn webhook_client, webhook_review_versions;
 rule_fn node_selector, node_selector_term, node_selector_requirement, topology_selector_term, claim_spec, claim_template_meta;
 void endpoint_ip(struct field_errors *e, const struct field_path *p, const char *ip);
@@ -137,3 +137,5 @@ validate_fn validate_priority_class, validate_lease, validate_runtime_class;
 validate_fn validate_flow_schema, validate_flow_status, validate_priority_level, validate_mutating_webhooks,
     validate_validating_webhooks;
 validate_fn validate_definition, validate_definition_status;
+validate_fn validate_signing_request, validate_signing_request_status, validate_signing_request_approval;
+warn_fn warn_pod, warn_pod_template, warn_workload, warn_named_workload, warn_cron_job, warn_csi_driver, warn_secret;
