@@ -63,14 +63,19 @@ static struct error *taints_json(struct arena *a, const char *const *list, const
 static struct error *start_node(const struct nodehost_config *c, struct arena *a, const char *cni_dir, struct node **out) {
     const struct node_options *o = c->options;
     const struct json *taints;
+    struct quantity log_size;
     TRY(taints_json(a, o->taints, &taints));
+    if (!quantity_parse(o->log_max_size, &log_size) || quantity_value(&log_size) <= 0)
+        return error_new("--container-log-max-size: \"%s\" is no amount such as 10Mi", o->log_max_size);
+    if (o->log_max_files < 2) return error_new("--container-log-max-files: %lld is less than 2", (long long)o->log_max_files);
     const char *const addresses[] = {c->node_ip, NULL};
     struct node_config n = {
         .client = c->node_client, .cache = c->node_cache, .clock = &clock_real, .loop = c->loop, .name = c->node_name, .addresses = addresses,
         .data_dir = c->data_dir, .runtime_endpoint = o->runtime_endpoint, .sandbox_image = o->sandbox_image, .cni_conf_dir = cni_dir,
         .cni_bin_dir = o->cni_bin_dir, .cgroup_root = o->cgroup_root, .cluster_dns = c->cluster_dns, .cluster_domain = c->cluster_domain,
         .resolv_conf = o->resolv_conf, .manifest_dir = o->manifest_dir, .labels = labels_json(a, o->labels), .taints = taints,
-        .max_pods = (int)o->max_pods, .port = (int)o->kubelet_port, .tls_cert = c->tls_cert, .tls_key = c->tls_key, .client_ca = c->client_ca,
+        .max_pods = (int)o->max_pods, .eviction_hard = o->eviction_hard, .eviction_transition = o->eviction_transition,
+        .log_max_size = quantity_value(&log_size), .log_max_files = (int)o->log_max_files, .port = (int)o->kubelet_port, .tls_cert = c->tls_cert, .tls_key = c->tls_key, .client_ca = c->client_ca,
         .caches_are_free = c->in_server,
     };
     return node_start(&n, out);

@@ -6,7 +6,9 @@ struct node_options {
     const char *node_name, *node_ip;
     const char *runtime_endpoint, *sandbox_image, *cgroup_root, *manifest_dir, *resolv_conf, *cni_bin_dir;
     const char *const *labels, *const *taints;
-    int64_t kubelet_port, max_pods;
+    int64_t kubelet_port, max_pods, log_max_files, eviction_transition;
+    const char *const *eviction_hard;
+    const char *log_max_size;
 };
 struct aws_options {
     const char *bind_address, *account, *region, *cluster_name, *partition;
@@ -52,4 +54,8 @@ struct agent_options {
     {"node-labels", FLAG_LIST, offsetof(S, node.labels), NULL, "KEY=VALUE,…", "labels of the Node when it registers"},             \
     {"register-with-taints", FLAG_LIST, offsetof(S, node.taints), NULL, "KEY=VALUE:EFFECT,…", "taints of the Node when it registers"}, \
     {"kubelet-port", FLAG_INT, offsetof(S, node.kubelet_port), "10250", "PORT", "port of the node's own API"},                     \
-    {"max-pods", FLAG_INT, offsetof(S, node.max_pods), "110", "N", "how many pods may run on the node"}
+    {"max-pods", FLAG_INT, offsetof(S, node.max_pods), "110", "N", "how many pods may run on the node"},                           \
+    {"eviction-hard", FLAG_LIST, offsetof(S, node.eviction_hard), NULL, "SIGNAL<AMOUNT,…", "when pods are evicted, such as memory.available<100Mi or nodefs.available<10%"}, \
+    {"eviction-pressure-transition-period", FLAG_DURATION, offsetof(S, node.eviction_transition), "5m", "DURATION", "how long a pressure condition stays after its cause has gone"}, \
+    {"container-log-max-size", FLAG_STRING, offsetof(S, node.log_max_size), "10Mi", "AMOUNT", "size at which a container's log is rotated"}, \
+    {"container-log-max-files", FLAG_INT, offsetof(S, node.log_max_files), "5", "N", "how many files of a container's log are kept, at least 2"}

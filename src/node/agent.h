@@ -18,10 +18,20 @@ struct containerd;
 struct kubelet_server;
 struct runtime_events;
 
+enum eviction_signal { SIGNAL_MEMORY, SIGNAL_DISK, SIGNAL_INODES, SIGNAL_IMAGES, SIGNAL_IMAGE_INODES, SIGNAL_PIDS, SIGNALS };
+struct eviction_threshold {
+    int64_t amount; /* 0 with a percentage of 0: none */
+    double percent;
+};
+struct eviction_thresholds {
+    struct eviction_threshold of[SIGNALS];
+};
+
 #define EXITED_MAX 128
 struct node {
     struct node_config config; /* complete: defaults filled in, strings in `arena` */
     struct arena arena;
+    struct eviction_thresholds thresholds;
     struct client *client;
     struct cache *cache;
     const struct clock *clock;

@@ -13,8 +13,6 @@
 #define LOG_COMPONENT "eviction"
 #define PERIOD SECONDS(10)         /* while pods run */
 #define IDLE_PERIOD SECONDS(60)
-#define TRANSITION SECONDS(300)    /* a pressure condition stays that long after the last time */
-#define MEMORY_MIN (INT64_C(100) << 20)
 #define CRITICAL 2000000000
 
 void pod_evict(struct pod_worker *w, const char *message, int64_t grace, bool pressure) {
@@ -89,8 +87,7 @@ static const char *over_storage_limit(struct measure *m, struct pod_worker *w, c
 
 /* ---- pressure ---- */
 
-enum signal { SIGNAL_MEMORY, SIGNAL_DISK, SIGNAL_INODES, SIGNAL_PIDS, SIGNALS };
-static const char *const resource_names[SIGNALS] = {"memory", "ephemeral-storage", "inodes", "pids"};
+static const char *const resource_names[SIGNALS] = {"memory", "ephemeral-storage", "inodes", "ephemeral-storage", "inodes", "pids"};
 
 struct observation {
     int64_t available, threshold;
@@ -120,10 +117,15 @@ static void observe(struct node *n, struct observation o[SIGNALS]) {
     machine_fs(n->config.data_dir, &fs);
     int64_t pid_max = read_number("/proc/sys/kernel/pid_max"), threads = read_number("/proc/sys/kernel/threads-max");
     int64_t pids = pid_max > 0 && threads > 0 ? MIN(pid_max, threads) : 0;
-    o[SIGNAL_MEMORY] = (struct observation){machine_memory_available(), MEMORY_MIN};
-    o[SIGNAL_DISK] = (struct observation){fs.available, fs.capacity / 10};
-    o[SIGNAL_INODES] = (struct observation){fs.inodes_free, fs.inodes / 20};
-    o[SIGNAL_PIDS] = (struct observation){pids - processes(), pids / 100};
+    const struct { int64_t available, capacity; } of[SIGNALS] = {
+        [SIGNAL_MEMORY] = {machine_memory_available(), machine_memory_total()},
+        [SIGNAL_DISK] = {fs.available, fs.capacity},
+        [SIGNAL_INODES] = {fs.inodes_free, fs.inodes},
+        [SIGNAL_IMAGES] = {fs.available, fs.capacity},
+        [SIGNAL_IMAGE_INODES] = {fs.inodes_free, fs.inodes},
+        [SIGNAL_PIDS] = {pids - processes(), pids},
+    };
+    for (size_t i = 0; i < SIGNALS; i++) o[i] = (struct observation){of[i].available, eviction_threshold_of(&n->thresholds.of[i], of[i].capacity)};
 }
 
 struct candidate {
@@ -141,7 +143,7 @@ static int worse_first(const void *x, const void *y) {
     return excess_a > excess_b ? -1 : excess_a < excess_b;
 }
 
-static int64_t usage_of(struct measure *m, struct pod_worker *w, const struct json *pod, enum signal s) {
+static int64_t usage_of(struct measure *m, struct pod_worker *w, const struct json *pod, enum eviction_signal s) {
     struct cgroup_usage u;
     int64_t used = 0;
     cgroup_usage(cgroup_pod_path(m->a, m->n, pod), &u);
@@ -152,7 +154,7 @@ static int64_t usage_of(struct measure *m, struct pod_worker *w, const struct js
     return used;
 }
 
-static void evict_one(struct measure *m, struct pod_worker **list, enum signal s, const struct observation *o) {
+static void evict_one(struct measure *m, struct pod_worker **list, enum eviction_signal s, const struct observation *o) {
     struct candidate best[512];
     size_t n = 0;
     for (struct pod_worker **w = list; *w && n < ARRAY_LEN(best); w++) {
@@ -171,13 +173,15 @@ static void evict_one(struct measure *m, struct pod_worker **list, enum signal s
 
 /* Sets the node's conditions; they fall some minutes after the cause has gone. */
 static bool note_pressure(struct node *n, const struct observation o[SIGNALS]) {
-    const bool now[3] = {is_low(&o[SIGNAL_MEMORY]), is_low(&o[SIGNAL_DISK]) || is_low(&o[SIGNAL_INODES]), is_low(&o[SIGNAL_PIDS])};
+    bool disk = false;
+    for (enum eviction_signal s = SIGNAL_DISK; s < SIGNAL_PIDS; s++) disk |= is_low(&o[s]);
+    const bool now[3] = {is_low(&o[SIGNAL_MEMORY]), disk, is_low(&o[SIGNAL_PIDS])};
     bool *const flags[3] = {&n->memory_pressure, &n->disk_pressure, &n->pid_pressure}, changed = false;
     int64_t time = clock_monotonic(n->clock);
     LOCK(n);
     for (int i = 0; i < 3; i++) {
         if (now[i]) n->pressure_seen[i] = time;
-        bool set = now[i] || (*flags[i] && time - n->pressure_seen[i] < TRANSITION);
+        bool set = now[i] || (*flags[i] && time - n->pressure_seen[i] < n->config.eviction_transition);
         changed |= set != *flags[i];
         *flags[i] = set;
     }
@@ -186,11 +190,11 @@ static bool note_pressure(struct node *n, const struct observation o[SIGNALS]) {
 }
 
 static void relieve(struct measure *m, struct pod_worker **list, const struct observation o[SIGNALS]) {
-    for (enum signal s = 0; s < SIGNALS; s++) {
+    for (enum eviction_signal s = 0; s < SIGNALS; s++) {
         if (!is_low(&o[s])) continue;
         recorder_event(m->n->events, m->n->reference, "Warning", "EvictionThresholdMet", "Attempting to reclaim %s", resource_names[s]);
         struct observation again[SIGNALS];
-        if (s == SIGNAL_DISK || s == SIGNAL_INODES) images_free_all(m->n);
+        if (s >= SIGNAL_DISK && s < SIGNAL_PIDS) images_free_all(m->n);
         observe(m->n, again);
         if (is_low(&again[s])) evict_one(m, list, s, &again[s]);
         return; /* one thing at a time */

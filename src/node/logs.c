@@ -1,5 +1,6 @@
 #include "node/logs.h"
 #include "base/log.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -68,13 +69,10 @@ void logs_tail(const char *path, size_t max, size_t lines, struct buf *out) {
 
 /* ---- rotation: NAME.log -> NAME.log.TIME, the runtime reopens; as many as upstream keeps ---- */
 
-#define ROTATE_SIZE (10 << 20)
-#define KEEP_FILES 5
 
 static int oldest_first(const void *x, const void *y) { return strcmp(*(char *const *)x, *(char *const *)y); }
 
-#include <dirent.h>
-static void drop_oldest(struct arena *a, const char *path) {
+static void drop_oldest(struct arena *a, const char *path, size_t keep) {
     const char *slash = strrchr(path, '/'), *base = slash + 1;
     const char *dir = arena_strndup(a, path, (size_t)(slash - path));
     char *names[64];
@@ -84,13 +82,13 @@ static void drop_oldest(struct arena *a, const char *path) {
         if (str_starts(e->d_name, base) && e->d_name[strlen(base)] == '.') names[n++] = arena_strdup(a, e->d_name);
     if (d) closedir(d);
     qsort(names, n, sizeof(*names), oldest_first);
-    for (size_t i = 0; i + KEEP_FILES - 1 < n; i++) unlink(arena_printf(a, "%s/%s", dir, names[i]));
+    for (size_t i = 0; i + keep < n; i++) unlink(arena_printf(a, "%s/%s", dir, names[i]));
 }
 
 static void rotate(struct node *n, struct arena *a, const char *id, const char *path) {
     char now[TIME_STRING_MAX];
     struct stat st;
-    if (stat(path, &st) != 0 || st.st_size < ROTATE_SIZE) return;
+    if (stat(path, &st) != 0 || st.st_size < n->config.log_max_size) return;
     time_format(now, node_now(n));
     char *stamp = arena_calloc(a, 1, TIME_STRING_MAX), *out = stamp;
     for (const char *p = now; *p; p++) if (*p >= '0' && *p <= '9') *out++ = *p;
@@ -102,7 +100,7 @@ static void rotate(struct node *n, struct arena *a, const char *id, const char *
         if (access(path, F_OK) != 0) (void)!rename(rotated, path);
     }
     error_free(e);
-    drop_oldest(a, path);
+    drop_oldest(a, path, (size_t)n->config.log_max_files - 1);
 }
 
 struct work_result logs_rotate(void *arg, const char *rest) {

@@ -55,6 +55,9 @@ static void complete(struct node *n, const struct node_config *c) {
     o->labels = c->labels ? json_copy(a, c->labels) : NULL;
     o->taints = c->taints ? json_copy(a, c->taints) : NULL;
     o->max_pods = c->max_pods ? c->max_pods : 110;
+    o->eviction_transition = c->eviction_transition ? c->eviction_transition : SECONDS(300);
+    o->log_max_size = c->log_max_size ? c->log_max_size : 10 << 20;
+    o->log_max_files = c->log_max_files ? c->log_max_files : 5;
     o->port = c->port ? c->port : 10250;
     o->bind_address = copy(a, c->bind_address, "0.0.0.0");
     o->tls_cert = copy(a, c->tls_cert, NULL), o->tls_key = copy(a, c->tls_key, NULL), o->client_ca = copy(a, c->client_ca, NULL);
@@ -79,6 +82,8 @@ static struct error *start_runtime(struct node *n) {
 }
 
 static struct error *start(struct node *n) {
+    TRY(eviction_thresholds_parse(n->config.eviction_hard, &n->thresholds));
+    n->config.eviction_hard = NULL; /* the caller's */
     TRY(dir_make(n->pods_dir, 0711));
     TRY(dir_make(n->logs_dir, 0755));
     TRY(cgroups_start(n));

@@ -28,6 +28,10 @@ struct node_config {
     const struct json *labels;    /* of the Node at registration; may be NULL */
     const struct json *taints;    /* spec.taints at registration; may be NULL */
     int max_pods;                 /* 0: 110 */
+    const char *const *eviction_hard; /* "memory.available<100Mi"; ends with NULL; NULL: upstream's defaults */
+    int64_t eviction_transition;  /* how long pressure is told after it has gone, ns; 0: five minutes */
+    int64_t log_max_size;         /* bytes, from which on a container's log is rotated; 0: 10 MiB */
+    int log_max_files;            /* 0: 5 */
     const char *bind_address;     /* of the kubelet API; NULL: 0.0.0.0 */
     int port;                     /* 0: 10250 */
     const char *tls_cert, *tls_key; /* PEM of the kubelet API */

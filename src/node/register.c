@@ -1,6 +1,7 @@
 #include "node/register.h"
 #include "base/log.h"
 #include "node/containerd.h"
+#include "node/eviction.h"
 #include "node/images.h"
 #include "node/machine.h"
 #include "node/preload.h"
@@ -60,9 +61,9 @@ static const struct json *capacity(struct node *n, struct arena *a, bool allocat
     struct machine_fs fs = {0};
     machine_fs(n->config.data_dir, &fs);
     int64_t memory = machine_memory_total(), disk = fs.capacity;
-    if (allocatable) { /* what eviction keeps free: 100 MiB of memory, a tenth of the disk */
-        memory -= 100 << 20;
-        disk -= disk / 10;
+    if (allocatable) { /* what eviction keeps free */
+        memory = eviction_memory_allocatable(n);
+        disk -= eviction_threshold_of(&n->thresholds.of[SIGNAL_DISK], disk);
     }
     const char *storage = allocatable ? arena_printf(a, "%lld", (long long)disk) : arena_printf(a, "%lldKi", (long long)(disk / 1024));
     return json_make(a, "{'cpu':%s,'ephemeral-storage':%s,'hugepages-1Gi':'0','hugepages-2Mi':'0','memory':%s,'pods':%s}",

@@ -14,6 +14,7 @@
 
 #define LOG_COMPONENT "node"
 #define CRASH_TOLD SECONDS(60)
+#define PULL_ERROR_TOLD SECONDS(5)
 
 struct sync {
     struct pod_worker *w;
@@ -81,6 +82,12 @@ static bool start_list(struct sync *s, const char *list, const size_t *index, si
  * what the one before came to. */
 static int64_t tell_after(const struct container_record *c) { return MIN(c->backoff - SECONDS(1), CRASH_TOLD); }
 
+/* A failure of a pull shows for some seconds as itself, then as back-off until the next attempt. */
+static int64_t wait_pull(const struct container_record *c, int64_t now) {
+    int64_t left = MAX(c->pull_next - now, MSECONDS(10));
+    return str_eq(c->wait_reason, "ImagePullBackOff") ? left : MIN(left, PULL_ERROR_TOLD);
+}
+
 /* When do containers that wait (back-off of crashes and pulls) want to be looked at again? */
 static void wait_backoffs(struct sync *s) {
     int64_t now = node_now(s->node), mono = clock_monotonic(s->node->clock);
@@ -90,7 +97,7 @@ static void wait_backoffs(struct sync *s) {
         const struct runtime_container *r = runtime_container(s->r, c->name);
         if (c->crash_message && r) again_in(s, MAX(r->finished + tell_after(c) - now, MSECONDS(10)));
         else if (str_eq(c->wait_reason, "CrashLoopBackOff") && r) again_in(s, MAX(r->finished + c->backoff - now, MSECONDS(10)));
-        else if (c->pull_image && !c->pulling) again_in(s, MAX(c->pull_next - mono, MSECONDS(10)));
+        else if (c->pull_image && !c->pulling) again_in(s, wait_pull(c, mono));
         else if (!c->pulling) again_in(s, SECONDS(10));
     }
     UNLOCK(s->node);

@@ -2,6 +2,7 @@
 #include "node/cgroups.h"
 #include "node/container.h"
 #include "node/dns.h"
+#include "node/eviction.h"
 #include "node/images.h"
 #include "node/status.h"
 #include <setjmp.h>
@@ -101,6 +102,29 @@ static void variables_expand_once(void **state) {
     assert_string_equal(missing, "C");
 }
 
+static int64_t threshold(const char *list, enum eviction_signal s, int64_t capacity) {
+    struct eviction_thresholds t;
+    struct error *e = eviction_thresholds_parse(list ? (const char *const *)str_split(&a, list, ',', NULL) : NULL, &t);
+    if (e) fail_msg("%s", e->message);
+    return eviction_threshold_of(&t.of[s], capacity);
+}
+
+static void eviction_thresholds_are_amounts_or_parts(void **state) {
+    (void)state;
+    assert_int_equal(threshold(NULL, SIGNAL_MEMORY, 1000), 100 << 20);
+    assert_int_equal(threshold(NULL, SIGNAL_DISK, 1000), 100);
+    assert_int_equal(threshold(NULL, SIGNAL_PIDS, 1000), 0);
+    assert_int_equal(threshold("memory.available<1Gi,nodefs.available<12.5%", SIGNAL_MEMORY, 0), 1 << 30);
+    assert_int_equal(threshold("memory.available<1Gi,nodefs.available<12.5%", SIGNAL_DISK, 1000), 125);
+    assert_int_equal(threshold("memory.available<1Gi", SIGNAL_DISK, 1000), 0); /* a list stands for itself */
+    for (const char *const *bad = (const char *const[]){"memory<1Gi", "memory.available", "memory.available<x", "pid.available<101%", NULL}; *bad; bad++) {
+        struct eviction_thresholds t;
+        struct error *e = eviction_thresholds_parse((const char *const[]){*bad, NULL}, &t);
+        assert_non_null(e);
+        error_free(e);
+    }
+}
+
 static void image_names_are_completed(void **state) {
     (void)state;
     assert_string_equal(image_normalize(&a, "busybox"), "docker.io/library/busybox:latest");
@@ -128,7 +152,7 @@ int main(void) {
         cmocka_unit_test(phase_follows_the_containers), cmocka_unit_test(restart_policy_keeps_a_pod_running),
         cmocka_unit_test(a_failed_init_container_fails_the_pod), cmocka_unit_test(container_rules_come_before_the_pods_policy),
         cmocka_unit_test(quality_of_service), cmocka_unit_test(sidecars_count_with_what_runs_beside_them), cmocka_unit_test(shares_and_quota),
-        cmocka_unit_test(variables_expand_once), cmocka_unit_test(image_names_are_completed), cmocka_unit_test(host_names_fit),
+        cmocka_unit_test(variables_expand_once), cmocka_unit_test(image_names_are_completed), cmocka_unit_test(eviction_thresholds_are_amounts_or_parts), cmocka_unit_test(host_names_fit),
     };
     return cmocka_run_group_tests(tests, NULL, tear_down);
 }
