@@ -49,6 +49,8 @@ struct apiserver_config {
 };
 /* Makes the bootstrap objects that are missing (blocking until they are durable), then serves. Strings are copied. */
 MUST_CHECK struct error *apiserver_new(const struct apiserver_config *config, struct apiserver **out);
+/* A renewed certificate in place of proxy_client_cert. Any thread. */
+void apiserver_renew_proxy_client(struct apiserver *s, const char *cert, const char *key);
 /* Readiness turns false and watches are ended; requests are still answered. */
 void apiserver_shutdown(struct apiserver *s);
 /* After the HTTP server has stopped and no call is running. */

@@ -113,8 +113,11 @@ static struct error *refuse(struct request *r, const char *why) {
 
 static struct error *authenticate(struct request *r) {
     const struct http_peer *p = r->x->peer;
+    if (p && p->tls && p->tls->has_cert) { /* verified when the connection was made; it may have expired since */
+        if (!p->tls->verified) return refuse(r, p->tls->problem ? p->tls->problem : "the client certificate cannot be verified");
+        if (p->tls->not_after < clock_wall(r->server->clock)) return refuse(r, "the client certificate has expired");
+    }
     if (certificate_user(r)) return NULL;
-    if (p && p->tls && p->tls->has_cert && !p->tls->verified) return refuse(r, p->tls->problem ? p->tls->problem : "the client certificate cannot be verified");
     const char *token = bearer_token(r), *why = NULL;
     if (token) return authn_token(r->server, r->arena, token, NULL, &r->user, NULL, &why) ? NULL : refuse(r, why ? why : "no authenticator knows the bearer token");
     if (!r->server->config.anonymous) return refuse(r, "no credentials, and anonymous requests are not allowed");

@@ -5,31 +5,43 @@
 /* ---- TLS configurations ---- */
 
 struct tls_cache {
-    pthread_mutex_t lock; /* the map */
+    pthread_mutex_t lock; /* all below */
     struct map configs;
+    char *cert, *key; /* the front proxy's, may be NULL */
 };
 
-struct tls_cache *tls_cache_new(void) {
+static void drop(void *value) { tls_config_unref(value); }
+
+struct tls_cache *tls_cache_new(const char *cert, const char *key) {
     struct tls_cache *c = xcalloc(1, sizeof(*c));
     pthread_mutex_init(&c->lock, NULL);
+    tls_cache_renew(c, cert, key);
     return c;
 }
 
-static void drop(void *value) { tls_config_unref(value); }
+void tls_cache_renew(struct tls_cache *c, const char *cert, const char *key) {
+    pthread_mutex_lock(&c->lock);
+    free(c->cert), free(c->key);
+    c->cert = cert ? xstrdup(cert) : NULL, c->key = key ? xstrdup(key) : NULL;
+    map_free(&c->configs, drop);
+    c->configs = (struct map){0};
+    pthread_mutex_unlock(&c->lock);
+}
 
 void tls_cache_free(struct tls_cache *c) {
     if (c == NULL) return;
     map_free(&c->configs, drop);
     pthread_mutex_destroy(&c->lock);
+    free(c->cert), free(c->key);
     free(c);
 }
 
 static struct error *tls_for(struct apiserver *s, struct arena *a, const char *ca, bool insecure, bool identify, struct tls_config **out) {
     struct tls_cache *c = s->tls_cache;
     const char *key = arena_printf(a, "%d%d%s", insecure, identify, ca ? ca : "");
-    struct tls_options o = {.ca = ca, .insecure = insecure, .cert = identify ? s->config.proxy_client_cert : NULL, .key = identify ? s->config.proxy_client_key : NULL};
     struct error *e = NULL;
     pthread_mutex_lock(&c->lock);
+    struct tls_options o = {.ca = ca, .insecure = insecure, .cert = identify ? c->cert : NULL, .key = identify ? c->key : NULL};
     struct tls_config *found = map_get(&c->configs, key);
     if (found == NULL && (e = tls_config_client(&o, &found)) == NULL) {
         if (c->configs.count >= MAX_CONFIGS) map_free(&c->configs, drop), c->configs = (struct map){0};

@@ -20,5 +20,6 @@ const char *remote_refusal(struct arena *a, int status, const char *text);
 
 /* Configurations are kept, so that connections can be: one per CA bundle. New reference. */
 struct tls_cache;
-struct tls_cache *tls_cache_new(void);
+struct tls_cache *tls_cache_new(const char *cert, const char *key); /* the front proxy's, copied; may be NULL */
+void tls_cache_renew(struct tls_cache *c, const char *cert, const char *key);
 void tls_cache_free(struct tls_cache *c);

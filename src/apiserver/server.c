@@ -28,8 +28,6 @@ static void copy_config(struct apiserver *s, const struct apiserver_config *c) {
     s->config.issuer = copy(a, c->issuer ? c->issuer : "https://kubernetes.default.svc");
     s->config.service_account_key = copy(a, c->service_account_key);
     s->config.advertise_address = copy(a, c->advertise_address);
-    s->config.proxy_client_cert = copy(a, c->proxy_client_cert);
-    s->config.proxy_client_key = copy(a, c->proxy_client_key);
     s->config.authorization_modes = copy_list(a, c->authorization_modes);
     s->config.audiences = copy_list(a, c->audiences);
     s->config.old_service_account_keys = copy_list(a, c->old_service_account_keys);
@@ -45,7 +43,7 @@ static void copy_config(struct apiserver *s, const struct apiserver_config *c) {
 
 static struct error *start(struct apiserver *s) {
     s->connector = connector_new();
-    s->tls_cache = tls_cache_new();
+    s->tls_cache = tls_cache_new(s->config.proxy_client_cert, s->config.proxy_client_key);
     s->metrics_api = metrics_api_new();
     s->rbac = rbac_new(s);
     s->crds = crds_new(s);
@@ -78,6 +76,8 @@ struct error *apiserver_new(const struct apiserver_config *config, struct apiser
     *out = s;
     return NULL;
 }
+
+void apiserver_renew_proxy_client(struct apiserver *s, const char *cert, const char *key) { tls_cache_renew(s->tls_cache, cert, key); }
 
 void apiserver_shutdown(struct apiserver *s) {
     atomic_store(&s->stopping, true);

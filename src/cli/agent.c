@@ -1,7 +1,9 @@
 /* coracle agent: a further node of a cluster whose server runs elsewhere. */
 #include "base/log.h"
 #include "base/str.h"
+#include "base/workqueue.h"
 #include "cli/join.h"
+#include "cli/layout.h"
 #include "cli/nodehost.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
@@ -14,20 +16,31 @@ struct agent {
     struct agent_options o;
     const char *node_name, *node_ip;
     struct loop *loop;
+    struct layout layout;
+    int lock;
+    struct join_config membership;
     struct join_identity identity;
+    struct workqueue *renewals;
     struct client *client;
     struct cache *cache;
     struct nodehost *node;
 };
 
+static struct kubeconfig kubeconfig(const struct agent *g) {
+    const struct join_identity *i = &g->identity;
+    return (struct kubeconfig){.server = i->server, .ca = i->ca, .cert = i->client.cert, .key = i->client.key, .ns = "default"};
+}
+
 static struct error *join(struct agent *g) {
+    layout_init(&g->layout, &g->arena, g->o.data_dir);
+    TRY(layout_lock(&g->layout, &g->lock));
     g->node_name = g->o.node.node_name ? g->o.node.node_name : host_name(&g->arena);
     g->node_ip = g->o.node.node_ip ? g->o.node.node_ip : host_address(&g->arena);
     g->loop = loop_new("agent");
-    struct join_config c = {.server = g->o.server, .token = g->o.token, .dir = arena_printf(&g->arena, "%s/tls", g->o.data_dir),
-                            .node_name = g->node_name, .node_ip = g->node_ip, .loop = g->loop};
-    TRY(join_cluster(&c, &g->identity));
-    struct kubeconfig k = {.server = g->identity.server, .ca = g->identity.ca, .cert = g->identity.client.cert, .key = g->identity.client.key, .ns = "default"};
+    g->membership = (struct join_config){.server = g->o.server, .token = g->o.token, .dir = arena_printf(&g->arena, "%s/tls", g->o.data_dir),
+                                         .node_name = g->node_name, .node_ip = g->node_ip, .loop = g->loop};
+    TRY(join_cluster(&g->membership, &g->identity));
+    struct kubeconfig k = kubeconfig(g);
     TRY(client_remote_new(&k, g->loop, "kubelet", &g->client));
     g->cache = cache_new(g->client);
     return NULL;
@@ -44,12 +57,31 @@ static struct error *start_node(struct agent *g) {
     return nodehost_start(&c, &g->node);
 }
 
+static struct error *use_renewed(struct agent *g) {
+    struct kubeconfig k = kubeconfig(g);
+    TRY(client_remote_reload(g->client, &k));
+    return nodehost_renew(g->node, &g->identity.serving);
+}
+
+static struct work_result renew(const char *key UNUSED, void *arg) {
+    struct agent *g = arg;
+    bool renewed = false;
+    int64_t again_after;
+    struct error *e = join_renew(&g->membership, &g->identity, &renewed, &again_after);
+    struct error *unused = renewed ? use_renewed(g) : NULL; /* also when only the first of two could be had */
+    if (e == NULL) e = unused;
+    else error_free(unused);
+    return (struct work_result){e, again_after};
+}
+
 static void stop(struct agent *g) {
+    if (g->renewals != NULL) workqueue_close(g->renewals);
     nodehost_stop(g->node);
     if (g->cache != NULL) cache_free(g->cache);
     if (g->client != NULL) g->client->ops->free(g->client);
     if (g->loop != NULL) loop_stop(g->loop);
     join_identity_free(&g->identity);
+    cleanup_fd_(&g->lock);
     arena_free(&g->arena);
 }
 
@@ -62,7 +94,7 @@ static struct error *step(struct agent *g, const char *what, struct error *(*sta
 }
 
 static int run(int argc, char **argv) {
-    struct agent g = {0};
+    struct agent g = {.lock = -1};
     const char *const *rest;
     int status;
     enum log_level level;
@@ -75,6 +107,8 @@ static int run(int argc, char **argv) {
     if (e == NULL) {
         printf("\nNode %s is a member of %s.\n", g.node_name, g.identity.server);
         fflush(stdout);
+        g.renewals = workqueue_new(&(struct workqueue_config){.name = "certificates", .threads = 1, .run = renew, .arg = &g});
+        workqueue_add(g.renewals, "all");
         signals_wait_stop();
     }
     stop(&g);
@@ -103,6 +137,8 @@ const struct verb_info verb_agent = {
     .description = "Runs a node of a cluster whose server runs on another machine. The first start needs the server's address and its\n"
                    "token; later ones find both, and the node's certificates, in the data directory.",
     .examples = "  coracle agent --server https://192.0.2.10:6443 --token abcdef.0123456789abcdef.6f…\n",
+    .files = "  DIR/tls       the node's certificates, the cluster's CA and address; renewed by themselves\n"
+             "  DIR/log/pods  logs of pods; DIR/containerd/containerd.log is the runtime's\n",
     .flags = flags,
     .flag_count = ARRAY_LEN(flags),
     .run = run,

@@ -17,9 +17,11 @@ static char *make_url(bool tls, const char *host, int port) {
     return xprintf("%s://%s%s%s:%d", tls ? "https" : "http", v6 ? "[" : "", host, v6 ? "]" : "", port);
 }
 
+static struct tls_options tls_options(const char *cert, const char *key) { return (struct tls_options){.cert = cert, .key = key, .alpn = "h2,http/1.1"}; }
+
 static struct error *listen_on(struct awshost *h, const struct awshost_config *c) {
     const struct aws_options *o = c->options;
-    struct tls_options tls = {.cert = c->tls_cert, .key = c->tls_key, .alpn = "h2,http/1.1"};
+    struct tls_options tls = tls_options(c->tls_cert, c->tls_key);
     if (o->tls) TRY(tls_config_server(&tls, &h->tls));
     struct http_server_config http = {.address = o->bind_address ? o->bind_address : c->bind_address, .port = (int)o->port, .tls = h->tls, .max_body = BODY_MAX,
                                       .handler = aws_handle, .arg = h->aws};
@@ -39,6 +41,11 @@ struct error *awshost_start(const struct awshost_config *c, struct awshost **out
 
 struct aws *awshost_aws(struct awshost *h) { return h->aws; }
 const char *awshost_url(const struct awshost *h) { return h->url; }
+
+struct error *awshost_renew(struct awshost *h, const char *tls_cert, const char *tls_key) {
+    struct tls_options tls = tls_options(tls_cert, tls_key);
+    return h->tls ? tls_config_reload(h->tls, &tls) : NULL;
+}
 
 void awshost_stop(struct awshost *h, void (*done)(void *arg), void *arg) {
     if (h->address_file != NULL) unlink(h->address_file);

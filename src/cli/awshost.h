@@ -17,6 +17,7 @@ struct awshost_config {
     const char *address_file;
 };
 MUST_CHECK struct error *awshost_start(const struct awshost_config *c, struct awshost **out);
+MUST_CHECK struct error *awshost_renew(struct awshost *h, const char *tls_cert, const char *tls_key); /* a renewed certificate; any thread */
 /* In two steps, since requests may still run on workers: no new ones, then (loops still turning) the end. */
 void awshost_stop(struct awshost *h, void (*done)(void *arg), void *arg);
 void awshost_free(struct awshost *h);

@@ -137,21 +137,37 @@ static const char *placeholder(const struct flag *f) {
 
 static void print_flag(const struct flag *f) {
     char left[80];
-    if (f->type == FLAG_BOOL) snprintf(left, sizeof(left), "--%s", f->name);
+    bool on = f->type == FLAG_BOOL && str_eq(f->other, "true");
+    if (f->type == FLAG_BOOL) snprintf(left, sizeof(left), on ? "--%s=false" : "--%s", f->name);
     else snprintf(left, sizeof(left), "--%s %s", f->name, placeholder(f));
-    printf(strlen(left) <= 36 ? "  %-36s  %s" : "  %s\n                                          %s", left, f->help);
+    int width = 36;
+    for (const char *c = left; *c != '\0'; c++) width += ((unsigned char)*c & 0xc0) == 0x80; /* bytes that take no column */
+    printf((int)strlen(left) <= width ? "  %-*s  %s" : "  %*s\n                                        %s", (int)strlen(left) <= width ? width : 0, left, f->help);
     if (f->other != NULL && f->other[0] != '\0' && !str_eq(f->other, "false")) printf(" (default %s)", f->other);
     putchar('\n');
 }
 
+static void print_part(const char *heading, const char *text) {
+    if (text != NULL) printf("\n%s\n%s", heading, text);
+}
+
 void flags_print_help(const struct verb_info *v) {
-    printf("%s\n\nUsage:\n  %s\n", v->description, v->usage);
-    if (v->examples != NULL) printf("\nExamples:\n%s", v->examples);
-    if (v->flag_count > 0 && v->flags[0].type != FLAG_SECTION) printf("\nFlags:\n");
+    printf("NAME\n  coracle %s - %s\n\nSYNOPSIS\n  %s\n\nDESCRIPTION\n", v->name, v->summary, v->usage);
+    for (const char *line = v->description, *end; *line != '\0'; line = end + (*end == '\n')) {
+        end = line + strcspn(line, "\n");
+        printf("  %.*s\n", (int)(end - line), line);
+    }
+    printf("\nOPTIONS\n");
     for (size_t i = 0; i < v->flag_count; i++) {
-        if (v->flags[i].type == FLAG_SECTION) printf("\n%s:\n", v->flags[i].name);
+        if (v->flags[i].type == FLAG_SECTION) printf("%s  %s:\n", i > 0 ? "\n" : "", v->flags[i].name);
         else print_flag(&v->flags[i]);
     }
+    print_flag(&(struct flag){.name = "help", .type = FLAG_BOOL, .help = "show this help; also -h"});
+    print_part("FILES", v->files);
+    print_part("EXAMPLES", v->examples);
+    print_part("EXIT STATUS", "  0  it went well\n");
+    fputs(v->exit_status ? v->exit_status : "  1  it failed; standard error says why\n", stdout);
+    puts("  2  the command line is wrong");
 }
 
 bool flags_start(struct arena *a, const struct verb_info *v, int argc, char **argv, void *options, const char *const **rest,
@@ -159,7 +175,7 @@ bool flags_start(struct arena *a, const struct verb_info *v, int argc, char **ar
     bool help = false;
     struct error *e = flags_parse(a, v, argc, argv, options, rest, &help);
     *status = 0;
-    if (e != NULL) *status = cli_fail(e);
+    if (e != NULL) cli_fail(e), *status = 2;
     else if (help) flags_print_help(v);
     return e == NULL && !help;
 }

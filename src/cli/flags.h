@@ -28,7 +28,10 @@ struct verb_info {
     const char *name, *summary; /* one line for the list of verbs */
     const char *usage;          /* "coracle server [flags]" */
     const char *description;    /* paragraphs for `coracle VERB --help` */
-    const char *examples;       /* may be NULL */
+    const char *examples;       /* these may be NULL */
+    const char *files;
+    const char *arguments;      /* words for the completion, where others than files are meant */
+    const char *exit_status;    /* beyond 0, 1 and 2 */
     const struct flag *flags;
     size_t flag_count;
     int (*run)(int argc, char **argv); /* argv[0] is the verb; returns the exit status */

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "cli/layout.h"
 #include "client/remote.h"
 #include "net/http_client.h"
 #include "net/tls.h"
@@ -124,24 +125,26 @@ static struct error *obtain(struct client *client, const struct request *r, stru
     return NULL;
 }
 
-/* A pair from disk, if it is there and has a third of its life left; else a new one. */
-static struct error *load_or_obtain(const struct join_config *c, struct client *client, const struct request *r, const char *file, struct pki_pair *out) {
-    cleanup_arena struct arena a = {0};
-    const char *cert_path = arena_printf(&a, "%s/%s.crt", c->dir, file), *key_path = arena_printf(&a, "%s/%s.key", c->dir, file);
+/* A pair from disk, if it is there; empty otherwise. `due`: it is missing or has less than a third of its life left. */
+static struct error *load(struct arena *a, const struct join_config *c, const char *file, struct pki_pair *out, bool *due) {
+    const char *cert_path = arena_printf(a, "%s/%s.crt", c->dir, file), *key_path = arena_printf(a, "%s/%s.key", c->dir, file);
     struct pki_cert cert;
-    if (access(cert_path, F_OK) == 0) {
-        TRY(pki_pair_load(cert_path, key_path, out));
-        struct error *bad = pki_cert_parse(&a, out->cert, &cert);
-        int64_t now = clock_wall(&clock_real);
-        if (bad == NULL && cert.subject.not_after - now > (cert.subject.not_after - cert.subject.not_before) / 3) return NULL;
-        error_free(bad);
-        if (client == NULL) return NULL;
-        pki_pair_free(out);
-    }
-    if (client == NULL) return error_new("%s is missing", cert_path);
+    *due = true;
+    if (access(cert_path, F_OK) != 0) return NULL;
+    TRY(pki_pair_load(cert_path, key_path, out));
+    cleanup_error struct error *bad = pki_cert_parse(a, out->cert, &cert);
+    *due = bad != NULL || layout_due(&cert);
+    return NULL;
+}
+
+/* Asks with `client`; the pair replaces the one on disk and in `out`. */
+static struct error *renew(struct arena *a, const struct join_config *c, struct client *client, const struct request *r, const char *file, struct pki_pair *out) {
+    struct pki_pair fresh;
     log_info("asking the cluster for a %s certificate", file);
-    TRY(obtain(client, r, out));
-    return pki_pair_save(out, cert_path, key_path);
+    TRY(obtain(client, r, &fresh));
+    pki_pair_free(out);
+    *out = fresh;
+    return pki_pair_save(out, arena_printf(a, "%s/%s.crt", c->dir, file), arena_printf(a, "%s/%s.key", c->dir, file));
 }
 
 static struct error *open_client(const struct join_config *c, const char *server, const char *ca, const char *token, const struct pki_pair *pair, struct client **out) {
@@ -168,44 +171,75 @@ static struct error *first_contact(struct arena *a, const struct join_config *c,
     return file_write_atomic(ca_path, *ca, strlen(*ca), 0644);
 }
 
-static struct error *client_certificate(struct arena *a, const struct join_config *c, const char *server, const char *ca, struct join_identity *out) {
+/* With the certificate that is still good, or by the token. */
+static struct error *client_for_renewal(struct arena *a, const struct join_config *c, const struct join_identity *i, struct client **out) {
+    struct token t;
+    struct pki_cert cert;
+    if (i->client.cert != NULL) {
+        TRY(pki_cert_parse(a, i->client.cert, &cert));
+        if (cert.subject.not_after > clock_wall(&clock_real)) return open_client(c, i->server, i->ca, NULL, &i->client, out);
+    }
+    struct error *e = parse_token(a, c->token, &t);
+    if (e != NULL && i->client.cert != NULL) e = error_wrap(e, "this node's certificate has expired, so it has to join again");
+    return e ? e : open_client(c, i->server, i->ca, arena_printf(a, "%s.%s", t.parts[0], t.parts[1]), NULL, out);
+}
+
+static struct error *client_certificate(struct arena *a, const struct join_config *c, struct join_identity *i, bool *renewed) {
     const struct request r = {"node-csr-", "kubernetes.io/kube-apiserver-client-kubelet",
                               {.common_name = arena_printf(a, "system:node:%s", c->node_name), .organizations = (const char *const[]){"system:nodes", NULL}},
                               (const char *const[]){"digital signature", "client auth", NULL}};
-    struct token t;
-    struct client *client = NULL;
-    struct error *e = parse_token(a, c->token, &t);
-    if (e == NULL) e = open_client(c, server, ca, arena_printf(a, "%s.%s", t.parts[0], t.parts[1]), NULL, &client);
-    error_free(e); /* without a token what is on disk has to do */
-    e = load_or_obtain(c, client, &r, "kubelet-client", &out->client);
-    if (client != NULL) client->ops->free(client);
+    struct client *client;
+    TRY(client_for_renewal(a, c, i, &client));
+    struct error *e = renew(a, c, client, &r, "kubelet-client", &i->client);
+    client->ops->free(client);
+    if (e == NULL) *renewed = true;
     return e;
 }
 
-static struct error *serving_certificate(struct arena *a, const struct join_config *c, const char *server, const char *ca, struct join_identity *out) {
+static struct error *serving_certificate(struct arena *a, const struct join_config *c, struct join_identity *i, bool *renewed) {
     const struct request r = {"node-serving-", "kubernetes.io/kubelet-serving",
                               {.common_name = arena_printf(a, "system:node:%s", c->node_name), .organizations = (const char *const[]){"system:nodes", NULL},
                                .dns = (const char *const[]){c->node_name, NULL}, .ips = (const char *const[]){c->node_ip, NULL}},
                               (const char *const[]){"digital signature", "server auth", NULL}};
     struct client *client;
-    TRY(open_client(c, server, ca, NULL, &out->client, &client));
-    struct error *e = load_or_obtain(c, client, &r, "kubelet", &out->serving);
+    TRY(open_client(c, i->server, i->ca, NULL, &i->client, &client));
+    struct error *e = renew(a, c, client, &r, "kubelet", &i->serving);
     client->ops->free(client);
+    if (e == NULL) *renewed = true;
     return e;
+}
+
+struct error *join_renew(const struct join_config *c, struct join_identity *i, bool *renewed, int64_t *again_after) {
+    cleanup_arena struct arena a = {0};
+    struct pki_pair client = {0}, serving = {0};
+    bool client_due, serving_due;
+    struct pki_cert cert;
+    *again_after = SECONDS(60);
+    struct error *e = load(&a, c, "kubelet-client", &client, &client_due);
+    if (e == NULL) e = load(&a, c, "kubelet", &serving, &serving_due);
+    if (e != NULL) return pki_pair_free(&client), pki_pair_free(&serving), e;
+    pki_pair_free(&i->client), pki_pair_free(&i->serving);
+    i->client = client, i->serving = serving;
+    if (client_due) TRY(client_certificate(&a, c, i, renewed));
+    if (serving_due) TRY(serving_certificate(&a, c, i, renewed));
+    TRY(pki_cert_parse(&a, i->client.cert, &cert));
+    *again_after = layout_check_interval(cert.subject.not_after - cert.subject.not_before);
+    return NULL;
 }
 
 struct error *join_cluster(const struct join_config *c, struct join_identity *out) {
     cleanup_arena struct arena a = {0};
     const char *ca, *server;
+    bool renewed;
+    int64_t again_after;
     memset(out, 0, sizeof(*out));
     TRY(dir_make(c->dir, 0700));
     TRY(first_contact(&a, c, &ca, &server));
-    struct error *e = client_certificate(&a, c, server, ca, out);
-    if (e == NULL) e = serving_certificate(&a, c, server, ca, out);
-    if (e != NULL) return join_identity_free(out), e;
     out->ca = xstrdup(ca);
     out->server = xstrdup(server);
-    return NULL;
+    struct error *e = join_renew(c, out, &renewed, &again_after);
+    if (e != NULL) join_identity_free(out);
+    return e;
 }
 
 void join_identity_free(struct join_identity *i) {

@@ -19,4 +19,6 @@ struct join_identity {
 };
 /* Blocks; may take as long as it takes to sign two certificates. What is on disk and good for a while is used. */
 MUST_CHECK struct error *join_cluster(const struct join_config *c, struct join_identity *out);
+/* Renews those certificates of a member that are due. `again_after`: when to look again, ns. */
+MUST_CHECK struct error *join_renew(const struct join_config *c, struct join_identity *i, bool *renewed, int64_t *again_after);
 void join_identity_free(struct join_identity *i);

@@ -53,6 +53,7 @@ const struct verb_info verb_kubeconfig = {
     .description = "Prints the admin's kubeconfig of the cluster in the data directory. With --user it signs a client certificate\n"
                    "for that user and its groups and prints a kubeconfig with it.",
     .examples = "  coracle kubeconfig > ~/.kube/config\n  coracle kubeconfig --user jane --groups dev --lifetime 8h\n",
+    .files = "  DIR/kubeconfig            the administrator's\n  DIR/ca.crt, DIR/tls/ca.key  what certificates of users are signed with\n",
     .flags = flags,
     .flag_count = ARRAY_LEN(flags),
     .run = run,

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 const struct verb_info *const verbs[] = {&verb_server, &verb_agent, &verb_kubeconfig, &verb_token, &verb_snapshot, &verb_restore,
-                                         &verb_check, &verb_helm, &verb_aws, &verb_version, &verb_completion, NULL};
+                                         &verb_check, &verb_uninstall, &verb_helm, &verb_aws, &verb_version, &verb_completion, NULL};
 
 static void print_help(void) {
     puts("Coracle is a whole Kubernetes " KUBERNETES_VERSION " platform in one program.\n\n"

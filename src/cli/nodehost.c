@@ -1,6 +1,7 @@
 /* See nodehost.h. */
 #include "cli/nodehost.h"
 #include "base/str.h"
+#include "cli/check.h"
 #include "network/network.h"
 #include "node/node.h"
 #include <arpa/inet.h>
@@ -82,6 +83,8 @@ static struct error *start_node(const struct nodehost_config *c, struct arena *a
 }
 
 struct error *nodehost_start(const struct nodehost_config *c, struct nodehost **out) {
+    const struct check_options needs = {c->data_dir, c->options->cni_bin_dir, c->options->runtime_endpoint};
+    TRY(check_node(&needs));
     cleanup_arena struct arena a = {0};
     struct nodehost *h = xcalloc(1, sizeof(*h));
     const char *cni_dir = arena_printf(&a, "%s/cni", c->data_dir);
@@ -94,6 +97,8 @@ struct error *nodehost_start(const struct nodehost_config *c, struct nodehost **
     *out = h;
     return NULL;
 }
+
+struct error *nodehost_renew(struct nodehost *h, const struct pki_pair *serving) { return node_renew(h->node, serving->cert, serving->key); }
 
 void nodehost_stop(struct nodehost *h) {
     if (h == NULL) return;

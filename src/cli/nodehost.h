@@ -3,6 +3,7 @@
 #include "cli/options.h"
 #include "client/cache.h"
 #include "net/loop.h"
+#include "net/pki.h"
 
 struct nodehost;
 struct nodehost_config {
@@ -18,6 +19,7 @@ struct nodehost_config {
     bool in_server;
 };
 MUST_CHECK struct error *nodehost_start(const struct nodehost_config *c, struct nodehost **out);
+MUST_CHECK struct error *nodehost_renew(struct nodehost *n, const struct pki_pair *serving); /* a renewed certificate; any thread */
 void nodehost_stop(struct nodehost *n);
 
 /* The host's name in lower case, and the address that the default route uses (127.0.0.1 without one). */

@@ -19,7 +19,7 @@ struct server_options {
     const char *config, *data_dir, *log_level;
     bool agent;
     const char *bind_address, *advertise_address;
-    int64_t secure_port;
+    int64_t secure_port, signing_duration;
     const char *const *tls_san;
     const char *token_auth_file, *issuer;
     const char *audit_log_path, *audit_policy_file;

@@ -3,6 +3,7 @@
 #include "apiserver/apiserver.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "base/workqueue.h"
 #include "cli/awshost.h"
 #include "cli/backup.h"
 #include "cli/defaults.h"
@@ -32,6 +33,9 @@ struct server {
     struct arena arena;
     struct server_options o;
     struct layout layout;
+    struct layout_names names;
+    int lock;
+    struct workqueue *renewals;
     const char *node_name, *node_ip, *service_ip, *ca_pem;
     struct encryption *encryption;
     struct store *store;
@@ -75,7 +79,7 @@ static struct error *read_text(struct arena *a, const char *path, const char **o
 
 static struct error *prepare(struct server *s) {
     struct server_options *o = &s->o;
-    layout_init(&s->layout, &s->arena, o->data_dir);
+    TRY(layout_lock(&s->layout, &s->lock));
     TRY(controllers_check_selection(o->controllers));
     s->node_name = o->node.node_name ? o->node.node_name : host_name(&s->arena);
     s->node_ip = o->node.node_ip ? o->node.node_ip : host_address(&s->arena);
@@ -85,8 +89,8 @@ static struct error *prepare(struct server *s) {
     }
     TRY(address_in(&s->arena, o->service_cidr, 1, &s->service_ip));
     if (o->cluster_dns == NULL) TRY(address_in(&s->arena, o->service_cidr, 10, &o->cluster_dns));
-    struct layout_names names = {o->bind_address, o->advertise_address, s->service_ip, o->cluster_domain, s->node_name, o->tls_san, (int)o->secure_port};
-    TRY(layout_prepare(&s->layout, &names));
+    s->names = (struct layout_names){o->bind_address, o->advertise_address, s->service_ip, o->cluster_domain, s->node_name, o->tls_san, (int)o->secure_port, o->signing_duration};
+    TRY(layout_prepare(&s->layout, &s->names));
     return read_text(&s->arena, s->layout.ca_cert, &s->ca_pem);
 }
 
@@ -106,27 +110,27 @@ static struct error *start_loops(struct server *s) {
     return NULL;
 }
 
+/* Makes the configuration, or gives the one that is there its new certificate. */
+static struct error *load_tls(struct server *s, const char *cert, const char *key, const char *alpn, struct tls_config **config) {
+    cleanup_pki_pair struct pki_pair pair = {0};
+    TRY(pki_pair_load(cert, key, &pair));
+    struct tls_options o = {.cert = pair.cert, .key = pair.key, .ca = s->ca_pem, .alpn = alpn};
+    if (*config != NULL) return tls_config_reload(*config, &o);
+    return config == &s->tls ? tls_config_server(&o, config) : tls_config_client(&o, config);
+}
+
 static struct error *make_tls(struct server *s) {
-    struct pki_pair pair;
-    TRY(pki_pair_load(s->layout.server_cert, s->layout.server_key, &pair));
-    struct tls_options o = {.cert = pair.cert, .key = pair.key, .ca = s->ca_pem, .alpn = "h2,http/1.1"};
-    struct error *e = tls_config_server(&o, &s->tls);
-    pki_pair_free(&pair);
-    if (e != NULL) return e;
-    TRY(pki_pair_load(s->layout.client_cert, s->layout.client_key, &pair));
-    o = (struct tls_options){.cert = pair.cert, .key = pair.key, .ca = s->ca_pem};
-    e = tls_config_client(&o, &s->node_tls);
-    pki_pair_free(&pair);
-    return e;
+    TRY(load_tls(s, s->layout.server_cert, s->layout.server_key, "h2,http/1.1", &s->tls));
+    return load_tls(s, s->layout.client_cert, s->layout.client_key, NULL, &s->node_tls);
 }
 
 static struct error *start_api(struct server *s) {
     struct server_options *o = &s->o;
-    const char *key, *client_cert, *client_key;
+    const char *key;
+    cleanup_pki_pair struct pki_pair client = {0};
     TRY(make_tls(s));
     TRY(read_text(&s->arena, s->layout.service_account_key, &key));
-    TRY(read_text(&s->arena, s->layout.client_cert, &client_cert));
-    TRY(read_text(&s->arena, s->layout.client_key, &client_key));
+    TRY(pki_pair_load(s->layout.client_cert, s->layout.client_key, &client));
     int first = 0, last = 0;
     if (sscanf(o->node_ports, "%d-%d", &first, &last) != 2 || first < 1 || last > 65535 || first > last) {
         return error_new("--service-node-port-range: \"%s\" is not a range such as 30000-32767", o->node_ports);
@@ -135,8 +139,8 @@ static struct error *start_api(struct server *s) {
         .store = s->store, .clock = &clock_real, .client_loop = s->client_loop, .token_auth_file = o->token_auth_file, .client_ca = s->ca_pem,
         .anonymous = o->anonymous_auth, .authorization_modes = o->authorization_mode, .issuer = o->issuer, .audiences = o->audiences,
         .service_account_key = key, .service_cidrs = (const char *const[]){o->service_cidr, NULL}, .node_port_first = first, .node_port_last = last,
-        .advertise_address = o->advertise_address, .secure_port = (int)o->secure_port, .node_tls = s->node_tls, .proxy_client_cert = client_cert,
-        .proxy_client_key = client_key, .feature_gates = o->feature_gates, .enabled_admission = o->enable_admission,
+        .advertise_address = o->advertise_address, .secure_port = (int)o->secure_port, .node_tls = s->node_tls, .proxy_client_cert = client.cert,
+        .proxy_client_key = client.key, .feature_gates = o->feature_gates, .enabled_admission = o->enable_admission,
         .disabled_admission = o->disable_admission, .anonymous_discovery = o->anonymous_discovery, .audit_log_path = o->audit_log_path,
         .audit_policy_file = o->audit_policy_file, .audit_log_maxsize = o->audit_log_maxsize, .audit_log_maxbackup = o->audit_log_maxbackup,
         .metrics_api = o->metrics_api && o->agent,
@@ -160,7 +164,7 @@ static struct error *start_controllers(struct server *s) {
     s->clients[0] = client_local_new(s->api, NULL, "kube-controller-manager", "system:kube-controller-manager", masters);
     s->cache = cache_new(s->clients[0]);
     config = (struct controllers_config){.cluster_cidr = s->o.cluster_cidr, .service_cidr = s->o.service_cidr, .ca_cert = s->ca_pem,
-                                         .ca_cert_path = s->layout.ca_cert, .ca_key_path = s->layout.ca_key, .issue_token = issue_token, .issue_token_arg = s->api,
+                                         .ca_cert_path = s->layout.ca_cert, .ca_key_path = s->layout.ca_key, .csr_duration = s->o.signing_duration, .issue_token = issue_token, .issue_token_arg = s->api,
                                          .local_volumes_dir = arena_printf(&s->arena, "%s/volumes", s->o.data_dir)};
     struct runner_env env = {.client = s->clients[0], .cache = s->cache, .config = &config};
     s->controllers = runner_group_start(&env, controllers, selected, (void *)(uintptr_t)s->o.controllers);
@@ -184,7 +188,7 @@ static struct error *start_node(struct server *s) {
     cleanup_free char *user = xprintf("system:node:%s", s->node_name);
     s->clients[2] = client_local_new(s->api, NULL, "kubelet", user, (const char *const[]){"system:nodes", NULL});
     s->clients[3] = client_local_new(s->api, NULL, "kube-proxy", "system:kube-proxy", NULL);
-    struct pki_pair pair;
+    cleanup_pki_pair struct pki_pair pair = {0};
     TRY(pki_pair_load(s->layout.kubelet_cert, s->layout.kubelet_key, &pair));
     struct nodehost_config c = {
         .options = &s->o.node, .node_client = s->clients[2], .node_cache = s->cache, .proxy_client = s->clients[3], .proxy_cache = s->cache,
@@ -192,12 +196,12 @@ static struct error *start_node(struct server *s) {
         .cluster_dns = s->o.cluster_dns, .cluster_domain = s->o.cluster_domain, .tls_cert = pair.cert, .tls_key = pair.key, .client_ca = s->ca_pem,
         .in_server = true,
     };
-    struct error *e = nodehost_start(&c, &s->node);
-    pki_pair_free(&pair);
-    return e;
+    return nodehost_start(&c, &s->node);
 }
 
 static bool wants_scheduler(const struct server *s) { return s->o.agent || str_in("*", s->o.controllers); }
+
+static bool wants_node(const struct server *s) { return s->o.agent; }
 
 static struct error *make_defaults(struct server *s) {
     if (!wants_scheduler(s)) return NULL; /* a bare API server, as harnesses start it */
@@ -227,18 +231,43 @@ static struct error *start_identity(struct server *s) {
 
 static struct error *start_aws(struct server *s) {
     const char *const masters[] = {"system:masters", NULL};
-    struct pki_pair pair;
+    cleanup_pki_pair struct pki_pair pair = {0};
     if (s->o.aws.port == 0) s->o.aws.port = AWS_PORT;
     s->clients[4] = client_local_new(s->api, NULL, "coracle-aws", "system:coracle:aws", masters);
     TRY(pki_pair_load(s->layout.server_cert, s->layout.server_key, &pair));
     struct awshost_config c = {.options = &s->o.aws, .client = s->clients[4], .cache = s->cache, .loops = s->loops, .loop_count = s->loop_count,
                                .bind_address = s->o.bind_address, .advertise_address = s->o.advertise_address, .tls_cert = pair.cert, .tls_key = pair.key,
                                .address_file = s->layout.aws_address};
-    struct error *e = awshost_start(&c, &s->aws);
-    pki_pair_free(&pair);
-    if (e != NULL) return e;
+    TRY(awshost_start(&c, &s->aws));
     apiserver_add_metrics(s->api, aws_metrics, awshost_aws(s->aws));
     return start_identity(s);
+}
+
+/* ---- certificates that are renewed while everything runs ---- */
+
+static struct error *use_renewed(struct server *s) {
+    cleanup_pki_pair struct pki_pair client = {0}, server = {0}, kubelet = {0};
+    TRY(make_tls(s));
+    TRY(pki_pair_load(s->layout.client_cert, s->layout.client_key, &client));
+    apiserver_renew_proxy_client(s->api, client.cert, client.key);
+    TRY(pki_pair_load(s->layout.server_cert, s->layout.server_key, &server));
+    if (s->aws != NULL) TRY(awshost_renew(s->aws, server.cert, server.key));
+    if (s->node == NULL) return NULL;
+    TRY(pki_pair_load(s->layout.kubelet_cert, s->layout.kubelet_key, &kubelet));
+    return nodehost_renew(s->node, &kubelet);
+}
+
+static struct work_result renew(const char *key UNUSED, void *arg) {
+    struct server *s = arg;
+    bool renewed = false;
+    struct error *e = layout_renew(&s->layout, &s->names, &renewed);
+    if (e == NULL && renewed) e = use_renewed(s);
+    return (struct work_result){e, layout_check_interval(s->names.lifetime)};
+}
+
+static void start_renewals(struct server *s) {
+    s->renewals = workqueue_new(&(struct workqueue_config){.name = "certificates", .threads = 1, .run = renew, .arg = s});
+    workqueue_add_after(s->renewals, "all", layout_check_interval(s->names.lifetime));
 }
 
 static const struct part {
@@ -254,7 +283,7 @@ static const struct part {
     {"cluster defaults", make_defaults, wants_scheduler},
     {"scheduler", start_scheduler, wants_scheduler},
     {"AWS endpoint", start_aws, wants_aws},
-    {"node agent", start_node, NULL},
+    {"node agent", start_node, wants_node},
 };
 
 /* ---- stopping ---- */
@@ -272,6 +301,7 @@ static void stop_aws(struct server *s) {
 }
 
 static void stop(struct server *s) {
+    if (s->renewals != NULL) workqueue_close(s->renewals);
     nodehost_stop(s->node);
     stop_aws(s);
     if (s->scheduler != NULL) scheduler_stop(s->scheduler);
@@ -291,7 +321,9 @@ static void stop(struct server *s) {
     encryption_free(s->encryption);
     tls_config_unref(s->tls);
     tls_config_unref(s->node_tls);
+    if (s->lock < 0) return; /* the data directory is another's */
     unlink(s->layout.server_address);
+    close(s->lock);
 }
 
 /* ---- the verb ---- */
@@ -309,13 +341,13 @@ static void print_ready(const struct server *s) {
 
 static struct error *start(struct server *s) {
     for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
-        if (parts[i].start == start_node && !s->o.agent) continue;
         if (parts[i].wanted != NULL && !parts[i].wanted(s)) continue;
         progress_begin(parts[i].name);
         struct error *e = parts[i].start(s);
         if (e != NULL) return progress_failed(), e;
         progress_ready();
     }
+    start_renewals(s);
     return NULL;
 }
 
@@ -328,7 +360,7 @@ static void raise_file_limit(void) {
 }
 
 static int run(int argc, char **argv) {
-    struct server s = {0};
+    struct server s = {.lock = -1};
     const char *const *rest;
     int status;
     enum log_level level;
@@ -336,6 +368,8 @@ static int run(int argc, char **argv) {
     if (rest[0] != NULL) return cli_fail(error_new("unexpected argument \"%s\"; `coracle server --help` lists the flags", rest[0]));
     if (!log_parse_level(s.o.log_level, &level)) return cli_fail(error_new("--log-level: expected error, warn, info or debug, not \"%s\"", s.o.log_level));
     log_set_level(level);
+    if (s.o.signing_duration < SECONDS(10)) return cli_fail(error_new("--cluster-signing-duration: at least 10s is needed"));
+    layout_init(&s.layout, &s.arena, s.o.data_dir);
     raise_file_limit();
     signals_block();
     struct error *e = start(&s);
@@ -365,6 +399,7 @@ static const struct flag flags[] = {
     {"anonymous-auth", FLAG_BOOL, O(anonymous_auth), "true", NULL, "let requests without credentials in as system:anonymous"},
     {"anonymous-issuer-discovery", FLAG_BOOL, O(anonymous_discovery), "true", NULL, "serve the issuer's discovery document and keys to everybody"},
     {"authorization-mode", FLAG_LIST, O(authorization_mode), "Node,RBAC", "MODE,…", "Node, RBAC, AlwaysAllow, AlwaysDeny"},
+    {"cluster-signing-duration", FLAG_DURATION, O(signing_duration), "8760h", NULL, "life of certificates; renewed when a third of it is left"},
     {"service-account-issuer", FLAG_STRING, O(issuer), "https://kubernetes.default.svc", "URL", "issuer of service account tokens"},
     {"api-audiences", FLAG_LIST, O(audiences), NULL, "NAME,…", "audiences of service account tokens; the issuer if not given"},
     {"audit-policy-file", FLAG_STRING, O(audit_policy_file), NULL, "FILE", "audit.k8s.io/v1 Policy: what is logged at which level"},
@@ -407,6 +442,13 @@ const struct verb_info verb_server = {
                    "runtime, pod network, service proxy and DNS. Runs in the foreground until SIGTERM or Ctrl-C; pods keep running\n"
                    "and are taken over at the next start. All state is in the data directory; the admin's kubeconfig is written there.",
     .examples = "  coracle server\n  coracle server --config /etc/coracle.yaml\n  coracle server --data-dir ./data --agent=false --bind-address 127.0.0.1\n",
+    .files = "  DIR/kubeconfig       the administrator's, for kubectl and helm\n"
+             "  DIR/state.db         the state of the cluster (an SQLite database)\n"
+             "  DIR/ca.crt, DIR/tls  certificates and keys, renewed by themselves\n"
+             "  DIR/token            what `coracle token` prints\n"
+             "  DIR/images           image archives that are imported at the start\n"
+             "  DIR/log/pods         logs of pods; DIR/containerd/containerd.log is the runtime's\n",
+    .exit_status = "  0 is also the status after SIGTERM and Ctrl-C.\n  1  the server could not start; standard error names the cause and the remedy\n",
     .flags = flags,
     .flag_count = ARRAY_LEN(flags),
     .run = run,

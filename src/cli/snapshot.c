@@ -22,17 +22,16 @@ static int run_snapshot(int argc, char **argv) {
     if (rest[0] == NULL || rest[1] != NULL) return usage(&verb_snapshot);
     struct layout l;
     layout_init(&l, &a, o.data_dir);
-    bool running = access(l.server_address, F_OK) == 0;
-    struct error *e = running ? backup_fetch(l.kubeconfig, rest[0]) : backup_of_file(l.database, l.encryption_key, rest[0]);
+    struct error *e = layout_in_use(&l) ? backup_fetch(l.kubeconfig, rest[0]) : backup_of_file(l.database, l.encryption_key, rest[0]);
     if (e != NULL) return cli_fail(e);
     printf("saved %s\n", rest[0]);
     return 0;
 }
 
 static struct error *restore(const struct layout *l, const struct options *o, const char *file) {
-    if (access(l->server_address, F_OK) == 0) return error_new("the server of %s is running; stop it before restoring", o->data_dir);
+    cleanup_fd int lock = -1;
+    TRY(layout_lock(l, &lock));
     if (access(l->database, F_OK) == 0 && !o->force) return error_new("%s exists; --force replaces it", l->database);
-    TRY(dir_make(o->data_dir, 0700));
     return backup_restore(file, l->database, l->encryption_key);
 }
 
@@ -63,6 +62,7 @@ const struct verb_info verb_snapshot = {
     .description = "Writes a consistent copy of the cluster's database to FILE. The server may be running. Certificates and keys are not\n"
                    "in it: keep the data directory's tls/ and ca.crt with it (Secrets are encrypted with a key that lives there).",
     .examples = "  coracle snapshot /backup/cluster-$(date +%F).db\n",
+    .files = "  DIR/state.db            what is saved\n  DIR/tls/encryption.key  opens the Secrets in it\n",
     .flags = flags,
     .flag_count = 1,
     .run = run_snapshot,
@@ -73,6 +73,7 @@ const struct verb_info verb_restore = {
     .usage = "coracle restore FILE [flags]",
     .description = "Checks a file that `coracle snapshot` wrote and makes it the cluster's database. The server must be stopped.",
     .examples = "  coracle restore /backup/cluster-2026-01-02.db --force\n",
+    .files = "  DIR/state.db            what is replaced\n  DIR/tls/encryption.key  must be the one that the snapshot was made with\n",
     .flags = flags,
     .flag_count = ARRAY_LEN(flags),
     .run = run_restore,

@@ -43,6 +43,7 @@ const struct verb_info verb_token = {
     .description = "Prints what `coracle agent --token` wants: a bootstrap token and the hash of the cluster's CA. Whoever has it can\n"
                    "add nodes; delete the Secret bootstrap-token-* in kube-system to revoke it.",
     .examples = "  coracle agent --server https://HOST:6443 --token $(ssh HOST coracle token)\n",
+    .files = "  DIR/token, DIR/ca.crt  what the token is made of\n",
     .flags = flags,
     .flag_count = ARRAY_LEN(flags),
     .run = run,

@@ -47,6 +47,7 @@ struct pki_pair {
     char *cert, *key; /* PEM */
 };
 void pki_pair_free(struct pki_pair *p);
+#define cleanup_pki_pair CLEANUP(pki_pair_free)
 
 /* A P-256 key with a certificate; self-signed if `ca` is NULL. */
 MUST_CHECK struct error *pki_issue(const struct pki_pair *ca, const struct pki_subject *s, struct pki_pair *out);

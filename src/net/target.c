@@ -19,8 +19,8 @@ void net_target_copy(struct arena *a, struct net_target *out, const struct net_t
 void net_target_release(struct net_target *t) { tls_config_unref(t->tls); }
 
 const char *net_target_key(struct arena *a, const struct net_target *t) {
-    return arena_printf(a, "%s|%s|%d|%p|%s|%s|%d", or_empty(t->unix_path), or_empty(t->host), t->port, (void *)t->tls,
-                        or_empty(t->server_name), or_empty(t->proxy_host), t->proxy_port);
+    return arena_printf(a, "%s|%s|%d|%p.%u|%s|%s|%d", or_empty(t->unix_path), or_empty(t->host), t->port, (void *)t->tls,
+                        t->tls != NULL ? tls_config_generation(t->tls) : 0, or_empty(t->server_name), or_empty(t->proxy_host), t->proxy_port);
 }
 
 const char *net_target_authority(struct arena *a, const struct net_target *t) {

@@ -9,7 +9,7 @@
 #include <arpa/inet.h>
 
 struct tls_config {
-    atomic_uint refs;
+    atomic_uint refs, generation;
     pthread_mutex_t lock; /* protects ctx */
     SSL_CTX *ctx;
     bool server;
@@ -182,9 +182,12 @@ struct error *tls_config_reload(struct tls_config *c, const struct tls_options *
     SSL_CTX *old = c->ctx;
     c->ctx = ctx;
     pthread_mutex_unlock(&c->lock);
+    atomic_fetch_add(&c->generation, 1);
     SSL_CTX_free(old);
     return NULL;
 }
+
+unsigned tls_config_generation(const struct tls_config *c) { return atomic_load(&c->generation); }
 
 struct tls_config *tls_config_ref(struct tls_config *c)
 {
@@ -418,5 +421,6 @@ void tls_peer_describe(struct tls_session *t, struct arena *a, struct tls_peer *
     }
     out->common_name = c.subject.common_name;
     out->organizations = c.subject.organizations;
+    out->not_after = c.subject.not_after;
     memcpy(out->sha256, c.sha256, sizeof(out->sha256));
 }

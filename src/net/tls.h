@@ -17,8 +17,9 @@ struct tls_options {
 };
 MUST_CHECK struct error *tls_config_server(const struct tls_options *o, struct tls_config **out);
 MUST_CHECK struct error *tls_config_client(const struct tls_options *o, struct tls_config **out);
-/* On error the old settings stay. */
+/* On error the old settings stay. Kept connections of an earlier generation are not used again. */
 MUST_CHECK struct error *tls_config_reload(struct tls_config *c, const struct tls_options *o);
+unsigned tls_config_generation(const struct tls_config *c); /* how often it was reloaded */
 struct tls_config *tls_config_ref(struct tls_config *c);
 void tls_config_unref(struct tls_config *c); /* NULL is allowed */
 
@@ -29,6 +30,7 @@ struct tls_peer {
     const char *problem; /* why it is not verified, else NULL */
     const char *common_name;          /* "" if it has none */
     const char *const *organizations; /* ends with NULL */
+    int64_t not_after;                /* ns; whoever serves a long connection looks again */
     char sha256[65];                  /* hex, of the DER */
     const void *der;
     size_t der_len;

@@ -2,6 +2,7 @@
 #include "network/network.h"
 #include "network/dns.h"
 #include "network/podnet.h"
+#include "network/portmap.h"
 #include "network/proxy.h"
 #include "network/rtnl.h"
 
@@ -44,6 +45,8 @@ void network_stop(struct network *n) {
 
 struct error *network_remove_all(void) {
     TRY(proxy_remove_all());
+    portmap_remove_all();
+    TRY(rtnl_routes_delete());
     TRY(rtnl_link_delete("coracle.dns"));
     return rtnl_link_delete("coracle.vx");
 }

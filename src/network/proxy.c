@@ -8,6 +8,7 @@
  * from nothing, which also mends a table that somebody else has changed. */
 #include "network/proxy.h"
 #include "base/log.h"
+#include "base/child.h"
 #include "base/map.h"
 #include "base/str.h"
 #include "base/workqueue.h"
@@ -15,8 +16,6 @@
 #include "network/nft.h"
 #include "network/proxy_rules.h"
 #include <pthread.h>
-#include <spawn.h>
-#include <sys/wait.h>
 
 #define LOG_COMPONENT "proxy"
 
@@ -172,17 +171,11 @@ static void diff(struct table *t, struct change *c, const struct service_rules *
 /* ---- UDP: connections to endpoints that are gone would live on in the connection table ---- */
 
 static void forget_connections(const char *service_address, const char *endpoint) {
-    extern char **environ;
     const char *argv[] = {"conntrack", "-D", "-p", "udp", "--orig-dst", service_address, "--dst-nat", endpoint, NULL};
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", 1 /* O_WRONLY */, 0);
-    posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", 1, 0);
-    pid_t pid;
-    int failed = posix_spawnp(&pid, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    if (failed != 0) log_warn("conntrack: %s; UDP clients may keep talking to endpoints that are gone", strerror(failed));
-    else waitpid(pid, NULL, 0);
+    int status;
+    cleanup_buf struct buf said = {0};
+    cleanup_error struct error *e = child_run(&(struct child){.argv = argv, .out = &said, .err = &said}, &status);
+    if (e != NULL) log_warn("%s; UDP clients may keep talking to endpoints that are gone", e->message);
 }
 
 static void forget_udp(struct arena *a, const struct service_rules *old, const struct service_rules *new) {

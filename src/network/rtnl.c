@@ -212,6 +212,54 @@ struct error *rtnl_route_delete(const char *network) {
     return run(&r, ESRCH, "delete the route to", network);
 }
 
+/* Answers of a dump with the kernel's routes, as many as fit. */
+struct routes {
+    union {
+        struct nlmsghdr first;
+        char bytes[1 << 15];
+    };
+    size_t len;
+};
+
+static struct error *read_routes(int fd, struct routes *out) {
+    ssize_t n = recv(fd, out->bytes, sizeof(out->bytes), 0);
+    if (n < 0) return error_sys(errno, "reading routes");
+    out->len = (size_t)n;
+    return NULL;
+}
+
+static struct error *ask_for_routes(int fd) {
+    struct request r;
+    struct rtmsg *m = start(&r, RTM_GETROUTE, NLM_F_DUMP, sizeof(*m));
+    m->rtm_family = AF_UNSPEC;
+    return send(fd, &r, r.header.nlmsg_len, 0) < 0 ? error_sys(errno, "reading routes") : NULL;
+}
+
+/* The route as the kernel tells it is the request that deletes it. */
+static struct error *delete_own(const struct nlmsghdr *h) {
+    const struct rtmsg *m = NLMSG_DATA(h);
+    struct request r;
+    if (h->nlmsg_type != RTM_NEWROUTE || m->rtm_protocol != RTNL_PROTOCOL || h->nlmsg_len > sizeof(r)) return NULL;
+    memcpy(&r, h, h->nlmsg_len);
+    r.header.nlmsg_type = RTM_DELROUTE;
+    r.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+    return run(&r, ESRCH, "delete", "a route");
+}
+
+struct error *rtnl_routes_delete(void) {
+    cleanup_fd int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+    if (fd < 0) return error_sys(errno, "opening rtnetlink");
+    TRY(ask_for_routes(fd));
+    while (true) {
+        struct routes some;
+        TRY(read_routes(fd, &some));
+        for (const struct nlmsghdr *h = &some.first; NLMSG_OK(h, some.len); h = NLMSG_NEXT(h, some.len)) {
+            if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR) return NULL;
+            TRY(delete_own(h));
+        }
+    }
+}
+
 bool rtnl_on_link(const char *address) {
     struct address to;
     struct error *e = parse(address, &to);

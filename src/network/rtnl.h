@@ -17,5 +17,6 @@ MUST_CHECK struct error *rtnl_link_delete(const char *name);
  * is reached on the device although no address says so. */
 MUST_CHECK struct error *rtnl_route_replace(const char *network, const char *gateway, const char *device, bool onlink);
 MUST_CHECK struct error *rtnl_route_delete(const char *network);
+MUST_CHECK struct error *rtnl_routes_delete(void); /* all of RTNL_PROTOCOL */
 /* Is the address on a network that one of this machine's interfaces is attached to? */
 bool rtnl_on_link(const char *address);

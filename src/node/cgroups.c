@@ -17,7 +17,7 @@
 
 /* Controllers in which pods get groups on cgroup v1, as far as they are mounted. */
 static const char *const controllers[] = {"cpu", "cpuacct", "memory", "pids", "cpuset", "blkio", "devices", "freezer", "hugetlb",
-                                          "perf_event", "net_cls", "net_prio", "systemd", NULL};
+                                          "perf_event", "net_cls", "net_prio", "systemd", "unified", NULL};
 static const char *const v2_controllers[] = {"+cpuset", "+cpu", "+io", "+memory", "+hugetlb", "+pids"}; /* as far as there are */
 
 bool cgroup_is_v2(void) {
@@ -83,10 +83,8 @@ static struct error *set_shares(struct arena *a, const char *path, int64_t share
     return write_int(a, "cpu", path, "cpu.shares", shares);
 }
 
-static const char *root_path(struct arena *a, struct node *n) {
-    const char *root = n->config.cgroup_root ? n->config.cgroup_root : "";
-    return arena_printf(a, "%s/kubepods", str_eq(root, "/") ? "" : root);
-}
+static const char *tree_below(struct arena *a, const char *root) { return arena_printf(a, "%s/kubepods", root == NULL || str_eq(root, "/") ? "" : root); }
+static const char *root_path(struct arena *a, struct node *n) { return tree_below(a, n->config.cgroup_root); }
 
 struct error *cgroups_start(struct node *n) {
     cleanup_arena struct arena a = {0};
@@ -190,6 +188,12 @@ void cgroups_reap(struct node *n) {
     reap_level(n, "");
     reap_level(n, "/burstable");
     reap_level(n, "/besteffort");
+}
+
+struct error *cgroups_remove_all(const char *root) {
+    cleanup_arena struct arena a = {0};
+    const char *path = tree_below(&a, root);
+    return remove_everywhere(&a, path) ? NULL : error_new("removing cgroup %s: processes remain", path);
 }
 
 /* ---- usage ---- */

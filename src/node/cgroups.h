@@ -9,6 +9,8 @@ MUST_CHECK struct error *cgroup_pod_make(struct node *n, const struct json *pod)
 MUST_CHECK struct error *cgroup_pod_update(struct node *n, const struct json *pod); /* limits again, after a resize */
 MUST_CHECK struct error *cgroup_pod_remove(struct node *n, const struct json *pod); /* kills what is left in it */
 void cgroups_reap(struct node *n); /* groups of pods that nobody knows */
+/* The whole tree below `root` ("" or a path), with whatever still runs in it. */
+MUST_CHECK struct error *cgroups_remove_all(const char *root);
 bool cgroup_is_v2(void);
 
 /* What a group uses; -1 where unknown. Paths are those of cgroup_pod_path and below; "/" is the node. */

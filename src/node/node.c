@@ -118,6 +118,8 @@ struct error *node_start(const struct node_config *c, struct node **out) {
     return e;
 }
 
+struct error *node_renew(struct node *n, const char *tls_cert, const char *tls_key) { return kubelet_server_renew(n->server, tls_cert, tls_key); }
+
 static void drop_worker(void *w) { worker_unref(w); }
 
 void node_stop(struct node *n) {

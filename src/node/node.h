@@ -44,5 +44,10 @@ struct node_config {
 struct node;
 /* Fills in defaults, starts everything; the runtime may come up later. Strings are copied. */
 MUST_CHECK struct error *node_start(const struct node_config *c, struct node **out);
+/* A renewed certificate of the kubelet API. Any thread. */
+MUST_CHECK struct error *node_renew(struct node *n, const char *tls_cert, const char *tls_key);
+/* Uninstalls a stopped node: ends and removes its pods, cgroups and the mounts below data_dir. Reads data_dir,
+ * runtime_endpoint, cni_bin_dir and cgroup_root of the configuration. Blocks. */
+MUST_CHECK struct error *node_remove_all(const struct node_config *c);
 /* Stops the agent and its containerd; pods go on running. Blocks until it is quiet. */
 void node_stop(struct node *n);

@@ -1,33 +1,23 @@
 #include "node/preload.h"
 #include "base/log.h"
+#include "base/child.h"
 #include "node/containerd.h"
 #include "node/pause_image.h"
 #include <dirent.h>
 #include <errno.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define LOG_COMPONENT "node"
 
-extern char **environ;
-
 struct error *image_archive_import(const char *socket, const char *path) {
     const char *const argv[] = {"ctr", "--address", socket, "--namespace", "k8s.io", "images", "import", path, NULL};
-    pid_t pid;
     int status;
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", 1, 0);
-    char *words[ARRAY_LEN(argv)]; /* posix_spawn's type; it changes nothing */
-    memcpy(words, argv, sizeof(argv));
-    int failed = posix_spawnp(&pid, "ctr", &actions, NULL, words, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    if (failed) return error_sys(failed, "cannot run ctr, which comes with containerd");
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
-    return status == 0 ? NULL : error_new("importing %s failed (status %d)", path, WEXITSTATUS(status));
+    cleanup_buf struct buf said = {.max = 4096};
+    struct error *e = child_run(&(struct child){.argv = argv, .out = &said, .err = &said}, &status);
+    if (e) return error_wrap(e, "importing images with ctr, which comes with containerd");
+    return status == 0 ? NULL : error_new("importing %s failed: %s", path, buf_str(&said));
 }
 
 /* DIR/.imported/NAME has the time of the archive that was read. */

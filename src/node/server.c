@@ -232,8 +232,17 @@ static void handle(struct http_exchange *x, void *arg) {
     worker_submit(s->pool, run, r);
 }
 
+static struct tls_options tls_options(const struct node *n, const char *cert, const char *key) {
+    return (struct tls_options){.cert = cert, .key = key, .ca = n->config.client_ca, .alpn = "h2,http/1.1"};
+}
+
+struct error *kubelet_server_renew(struct kubelet_server *s, const char *cert, const char *key) {
+    struct tls_options o = tls_options(s->node, cert, key);
+    return tls_config_reload(s->tls, &o);
+}
+
 struct error *kubelet_server_start(struct node *n, struct kubelet_server **out) {
-    struct tls_options o = {.cert = n->config.tls_cert, .key = n->config.tls_key, .ca = n->config.client_ca, .alpn = "h2,http/1.1"};
+    struct tls_options o = tls_options(n, n->config.tls_cert, n->config.tls_key);
     struct tls_config *tls;
     TRY(tls_config_server(&o, &tls));
     struct kubelet_server *s = xcalloc(1, sizeof(*s));

@@ -4,6 +4,8 @@
 #include "node/agent.h"
 
 MUST_CHECK struct error *kubelet_server_start(struct node *n, struct kubelet_server **out);
+/* A renewed certificate, for connections made from then on. Any thread. */
+MUST_CHECK struct error *kubelet_server_renew(struct kubelet_server *s, const char *cert, const char *key);
 void kubelet_server_stop(struct kubelet_server *s); /* blocks until no request runs */
 
 /* A request on its way through a worker. */

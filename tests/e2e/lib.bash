@@ -13,12 +13,20 @@ newest_kubectl() { # $KUBECTL, else the newest of those in PATH
     echo "${best:?no kubectl found}"
 }
 
-cluster_start() { # cluster_start NAME NET [cluster start options]
-    export NAME=$1 NET=$2; shift 2
+cluster_names() { # E2E_NAME and E2E_NET, if set, let runs go on side by side
+    export NAME=${E2E_NAME:-$1} NET=${E2E_NET:-$2}
     KUBECTL=$(newest_kubectl); export KUBECTL
+    KUBECTL_MINOR=$("$KUBECTL" version --client -o json | sed -n 's/.*"minor": *"\([0-9]*\).*/\1/p' | head -1); export KUBECTL_MINOR
     CLUSTER=$(mktemp -d "${TMPDIR:-/tmp}/coracle-e2e.XXXXXX"); export CLUSTER
     [ -e "$IMAGES_TAR" ] || "$HERE/images/build" "$IMAGES_TAR"
+}
+cluster_start() { # cluster_start NAME NET [cluster start options]
+    cluster_names "$1" "$2"; shift 2
     "$HERE/cluster" start "$CLUSTER" "$CORACLE" --images "$IMAGES_TAR" "$@"
+}
+cluster_prepare() { # cluster_prepare NAME NET: only the namespaces
+    cluster_names "$1" "$2"
+    "$HERE/cluster" prepare "$CLUSTER" "$CORACLE"
 }
 cluster_stop() {
     [ -n "${KEEP:-}" ] && { echo "# kept $CLUSTER" >&3; return; }
@@ -31,6 +39,21 @@ on_node() { "$HERE/cluster" node "$CLUSTER" "$@"; }
 eventually() { # eventually SECONDS COMMAND...: until it succeeds
     local end=$((SECONDS + $1)); shift
     until "$@"; do [ $SECONDS -lt $end ] || { echo "never true: $*" >&2; return 1; }; sleep 0.2; done
+}
+terminal() { # terminal COMMAND...: on the first node, on a terminal of 77 columns and 33 rows
+    local words; printf -v words '%q ' "$@"
+    host script -qec "stty cols 77 rows 33; $words" /dev/null
+}
+k_since() { [ "$KUBECTL_MINOR" -ge "$1" ]; } # is kubectl 1.N or newer?
+lacks() { # lacks TEXT COMMAND...: its output does not
+    local text=$1 out; shift
+    out=$("$@" 2>&1) || true
+    case $out in *"$text"*) echo "did not expect \"$text\" in: $out" >&2; return 1;; esac
+}
+fails() { # fails TEXT COMMAND...: it ends with an error, and says the text
+    local text=$1 out; shift
+    if out=$("$@" 2>&1); then echo "succeeded: $*: $out" >&2; return 1; fi
+    case $out in *"$text"*) ;; *) echo "expected \"$text\" in: $out" >&2; return 1;; esac
 }
 has() { # has TEXT COMMAND...: its output contains the text
     local text=$1 out; shift
