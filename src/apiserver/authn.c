@@ -1,6 +1,8 @@
 /* Authentication: client certificate, then bearer token (file, bootstrap, service account, hooks), then anonymous. */
 #include "apiserver/auth.h"
 
+#define LOG_COMPONENT "authn"
+
 bool user_in_group(const struct user *u, const char *group) { return u->groups && str_in(group, u->groups); }
 
 const char *const *strings_add(struct arena *a, const char *const *list, const char *s) {
@@ -111,11 +113,16 @@ static struct error *refuse(struct request *r, const char *why) {
     return status_unauthorized();
 }
 
+static struct error *refuse_certificate(struct request *r, const char *why) {
+    log_info("a client certificate of %s is refused: %s", r->x->peer->address, why);
+    return refuse(r, why);
+}
+
 static struct error *authenticate(struct request *r) {
     const struct http_peer *p = r->x->peer;
     if (p && p->tls && p->tls->has_cert) { /* verified when the connection was made; it may have expired since */
-        if (!p->tls->verified) return refuse(r, p->tls->problem ? p->tls->problem : "the client certificate cannot be verified");
-        if (p->tls->not_after < clock_wall(r->server->clock)) return refuse(r, "the client certificate has expired");
+        if (!p->tls->verified) return refuse_certificate(r, p->tls->problem ? p->tls->problem : "the client certificate cannot be verified");
+        if (p->tls->not_after < clock_wall(r->server->clock)) return refuse_certificate(r, "the client certificate has expired");
     }
     if (certificate_user(r)) return NULL;
     const char *token = bearer_token(r), *why = NULL;

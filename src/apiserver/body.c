@@ -147,6 +147,8 @@ static struct error *check_kind(struct request *r, const struct body_type *t, co
     const char *group_version = *t->group ? arena_printf(r->arena, "%s/%s", t->group, t->version) : t->version;
     if (!**kind) *kind = t->kind;
     if (!**version) *version = group_version;
+    /* EvictionREST.AcceptsGroupVersion: kubectl before 1.22 still drains with the first version. */
+    if (strcmp(t->kind, "Eviction") == 0 && strcmp(*version, "policy/v1beta1") == 0) *version = group_version;
     if (strcmp(*kind, t->kind) == 0 && strcmp(*version, group_version) == 0) return NULL;
     if (t->custom) {
         if (strcmp(*kind, t->kind) != 0 && strcmp(*version, group_version) == 0) return wrong_kind(r, t, json_str_or(in, "metadata.name", ""), *kind);

@@ -43,7 +43,7 @@ static struct error *in_use(const struct layout *l, int fd) {
 struct error *layout_lock(const struct layout *l, int *fd) {
     TRY(dir_make(l->dir, 0700));
     cleanup_fd int opened = open(l->lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (opened < 0) return error_sys(errno, "opening %s", l->lock);
+    if (opened < 0) return error_wrap(error_sys(errno, "%s", l->lock), "the data directory cannot be written; make it writable for this user, or name another with --data-dir");
     if (flock(opened, LOCK_EX | LOCK_NB) != 0) return errno == EWOULDBLOCK ? in_use(l, opened) : error_sys(errno, "locking %s", l->lock);
     cleanup_free char *pid = xprintf("%d", (int)getpid());
     if (ftruncate(opened, 0) == 0 && write(opened, pid, strlen(pid)) > 0) {} /* only for the message: a full disk is no reason to stop */

@@ -33,7 +33,8 @@ static struct error *sign(struct runner *r, struct arena *a, const struct json *
     int64_t now = clock_wall(r->clock), duration = duration_of(config, csr);
     char *cert = NULL;
     TRY(pki_pair_load(config->ca_cert_path, config->ca_key_path, &ca));
-    struct error *e = pki_csr_sign(&ca, pem, usage_bits(csr), now - backdate, now + duration - (duration < no_backdate_below ? 0 : backdate), &cert);
+    int64_t early = duration < shortest ? duration / 12 : backdate; /* so short only by --cluster-signing-duration */
+    struct error *e = pki_csr_sign(&ca, pem, usage_bits(csr), now - early, now + duration - (duration < no_backdate_below ? 0 : backdate), &cert);
     pki_pair_free(&ca);
     if (e) return error_wrap(e, "error auto signing csr");
     struct buf text = {0};

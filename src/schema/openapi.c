@@ -294,5 +294,5 @@ void schema_openapi_v2(struct buf *json, const struct resource *const *custom, s
 
 void schema_openapi_v2_pb(struct buf *out, const struct resource *const *custom, size_t custom_count) {
     cleanup_arena struct arena a = {0};
-    openapi_gnostic(out, document_v2(&a, custom, custom_count));
+    openapi_gnostic(&a, out, document_v2(&a, custom, custom_count));
 }

@@ -26,4 +26,4 @@ bool openapi_add_other(struct openapi *d, const char *path); /* "/version" and i
 void openapi_add_all_others(struct openapi *d);
 
 /* A v2 document in gnostic's protobuf form (OpenAPIv2.proto). */
-void openapi_gnostic(struct buf *out, const struct json *document);
+void openapi_gnostic(struct arena *a, struct buf *out, const struct json *document);

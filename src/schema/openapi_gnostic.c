@@ -218,4 +218,24 @@ static void write_message(struct buf *b, const struct message *m, const struct j
     }
 }
 
-void openapi_gnostic(struct buf *out, const struct json *v2) { write_message(out, &document, v2); }
+/* kubectl before 1.27 does not follow references of parameters, and so would think that nothing can be dry-run: it looks for
+ * dryRun in the patch operations. */
+static const struct json *with_dry_run(struct arena *a, const struct json *patch, const struct json *definitions) {
+    struct json_array parameters = {.arena = a};
+    JSON_EACH(p, json_member(patch, "parameters")) {
+        const char *ref = json_str(p, "$ref");
+        bool dry_run = ref && str_starts(ref, "#/parameters/dryRun-");
+        json_array_add(&parameters, dry_run ? json_member(definitions, strrchr(ref, '/') + 1) : p);
+    }
+    return json_with_member(a, patch, "parameters", json_array_done(&parameters));
+}
+
+void openapi_gnostic(struct arena *a, struct buf *out, const struct json *v2) {
+    struct json_object paths = {.arena = a};
+    JSON_EACH_MEMBER(path, json_member(v2, "paths")) {
+        const struct json *patch = json_member(&path->value, "patch"), *item = &path->value;
+        if (patch) item = json_with_member(a, item, "patch", with_dry_run(a, patch, json_member(v2, "parameters")));
+        json_object_add(&paths, path->key, item);
+    }
+    write_message(out, &document, json_with_member(a, v2, "paths", json_object_done(&paths)));
+}

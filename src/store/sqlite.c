@@ -10,6 +10,7 @@
  * The connection holds the file exclusively (no other server, no shared memory), in WAL mode with synchronous=FULL: a
  * batch is one transaction is one fdatasync. After `kill -9` sqlite drops what was not committed to the WAL. */
 #include "store/private.h"
+#include "store/wal.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
@@ -339,6 +340,8 @@ static struct error *open_database(struct sqlite_backend *b, const struct store_
     cleanup_fd int fd = open(b->path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
     if (fd < 0) return code_error(errno == EROFS || errno == EACCES ? SQLITE_READONLY : SQLITE_CANTOPEN, b->path,
                                   strerror(errno));
+    cleanup_free char *wal = xprintf("%s-wal", b->path);
+    TRY(wal_check(wal));
     close(TAKE_FD(fd)); /* before sqlite locks it: closing any descriptor of a file drops the process's locks */
     if (sqlite3_open_v2(b->path, &b->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) return db_error(b);
     TRY(exec(b,

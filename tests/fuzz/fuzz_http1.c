@@ -1,11 +1,7 @@
 /* The HTTP/1.1 server with whatever bytes, in two pieces, over loopback: it must answer or hang up, and survive. The
- * first byte says where the pieces are cut.
- * sources: src/net/loop.c src/net/outq.c src/net/stream*.c src/net/tls.c src/net/pki*.c src/net/http_exchange.c src/net/http_server.c src/net/http[12].c src/base/*.c -luv -lssl -lcrypto -lnghttp2 -lhttp_parser -lpthread -lm */
+ * first byte says where the pieces are cut. */
+#include "loopback.h"
 #include "net/http.h"
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 static int port;
 
@@ -34,17 +30,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
     if (port == 0) start();
     if (n < 2) return 0;
-    struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct linger reset = {.l_onoff = 1}; /* no TIME_WAIT: ports would run out */
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-    if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) != 0) abort();
+    int fd = loopback_connect(port);
     size_t first = 1 + p[0] % (n - 1);
     send(fd, p + 1, first, MSG_NOSIGNAL);
     send(fd, p + 1 + first, n - 1 - first, MSG_NOSIGNAL);
     shutdown(fd, SHUT_WR);
-    char answer[4096];
-    while (recv(fd, answer, sizeof(answer), 0) > 0) continue;
+    loopback_drain(fd);
     close(fd);
     return 0;
 }

@@ -1,5 +1,4 @@
-/* What is parsed is encoded, and that text parses to an equal value.
- * sources: src/json/*.c src/base/*.c -lyaml -lcrypto -lm -lpthread */
+/* What is parsed is encoded, and that text parses to an equal value. */
 #include "json/doc.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

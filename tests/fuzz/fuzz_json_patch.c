@@ -1,5 +1,4 @@
-/* Two JSON texts with a NUL between them: a document and a patch, applied both as JSON patch and as merge patch.
- * sources: src/json/*.c src/base/*.c -lyaml -lcrypto -lm -lpthread */
+/* Two JSON texts with a NUL between them: a document and a patch, applied both as JSON patch and as merge patch. */
 #include "json/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

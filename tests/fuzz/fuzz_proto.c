@@ -1,5 +1,4 @@
-/* What decodes must encode, and decode to the same value again.
- * sources: src/net/proto.c src/json/*.c src/base/*.c -lyaml -lcrypto -lm */
+/* What decodes must encode, and decode to the same value again. */
 #include "net/proto.h"
 
 static const struct proto_enum color = {"Color", (const struct proto_enum_value[]){{"RED", 0}, {"GREEN", 1}}, 2};

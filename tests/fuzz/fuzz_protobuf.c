@@ -1,6 +1,5 @@
 /* Any bytes as a protobuf object: decoding must not fail other than with an error, and what it gives must encode and
- * decode to the same again.
- * sources: src/schema/*.c $gen/schema/schema_tables.c src/json/*.c src/base/*.c -lyaml -lcrypto -lpcre2-8 -lm -lpthread */
+ * decode to the same again. */
 #include "schema/schema.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,5 +1,4 @@
-/* A SPDY server that accepts every stream, echoes its data and ends with it.
- * sources: src/net/spdy.c src/base/*.c -lz -lcrypto -lm */
+/* A SPDY server that accepts every stream, echoes its data and ends with it. */
 #include "net/spdy.h"
 
 static void on_send(const void *p, size_t n, void *arg) {

@@ -1,7 +1,6 @@
 /* Templates of any kind are parsed and executed within their limits: an error or an output, in bounded time and memory.
  * `tpl` executes a text that the template makes.
- * seeds: tests/golden/helm/templates/cases.txt
- * sources: src/helm/template/*.c src/helm/go/[a-n]*.c src/helm/go/strconv*.c src/helm/go/un*.c src/helm/go/v*.c $gen/unicode_tables.c src/json/*.c src/base/*.c -lyaml -lcrypto -lm -lpthread */
+ * seeds: tests/golden/helm/templates/cases.txt */
 #include "helm/template/template.h"
 
 enum { MEMORY = 16 << 20, OUTPUT = 1 << 20, STEPS = 100000 };

@@ -1,5 +1,4 @@
-/* The WebSocket server's framing on a stream that is not there: what it calls of streams, timers and exchanges is below.
- * sources: src/net/websocket.c src/base/*.c -lcrypto -lm */
+/* The WebSocket server's framing on a stream that is not there: what it calls of streams, timers and exchanges is below. */
 #include "net/websocket.h"
 #include <stdio.h>
 

@@ -1,5 +1,4 @@
-/* What is read is written, and that text reads as an equal value, except for a key "<<", which go-yaml does not quote.
- * sources: src/json/*.c src/base/*.c -lyaml -lcrypto -lm -lpthread */
+/* What is read is written, and that text reads as an equal value, except for a key "<<", which go-yaml does not quote. */
 #include "json/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
