@@ -180,11 +180,13 @@ static struct error *read_json(struct arena *a, const char *s, size_t n, enum js
     return check_type(*out, wanted);
 }
 
-/* null makes the variable nil, and so do errors not: it is then what it was, empty. */
-static struct value result(struct arena *a, struct error *e, const struct json *const *parsed, enum json_type wanted) {
+/* null in JSON makes the variable nil, in YAML it stays what it was: empty. */
+static struct value result(struct arena *a, struct error *e, const struct json *v, enum json_type wanted, bool yaml) {
     CLEANUP(cleanup_error_) struct error *error = e;
     const struct go_type *type = wanted == JSON_OBJECT ? &go_map : &go_list;
-    if (error == NULL) return (*parsed)->type == JSON_NULL ? value_zero(type) : value_from_json(a, *parsed, VALUE_FLOATS);
+    if (error == NULL && v->type != JSON_NULL) return value_from_json(a, v, VALUE_FLOATS);
+    if (error == NULL && !yaml) return value_zero(type);
+    if (error == NULL) return wanted == JSON_OBJECT ? value_map_new(a, type) : value_slice(a, type, 0);
     struct value message = value_strdup(a, error->message, strlen(error->message));
     struct value out = wanted == JSON_OBJECT ? value_map_new(a, type) : value_slice(a, type, 1);
     if (wanted == JSON_OBJECT) value_map_set(out.map, "Error", 5, message);
@@ -194,20 +196,24 @@ static struct value result(struct arena *a, struct error *e, const struct json *
 
 struct value go_from_yaml(struct arena *a, const char *s, size_t n) {
     const struct json *v = NULL;
-    return result(a, read_yaml(a, s, n, JSON_OBJECT, &v), &v, JSON_OBJECT);
+    struct error *e = read_yaml(a, s, n, JSON_OBJECT, &v);
+    return result(a, e, v, JSON_OBJECT, true);
 }
 
 struct value go_from_yaml_array(struct arena *a, const char *s, size_t n) {
     const struct json *v = NULL;
-    return result(a, read_yaml(a, s, n, JSON_ARRAY, &v), &v, JSON_ARRAY);
+    struct error *e = read_yaml(a, s, n, JSON_ARRAY, &v);
+    return result(a, e, v, JSON_ARRAY, true);
 }
 
 struct value go_from_json(struct arena *a, const char *s, size_t n) {
     const struct json *v = NULL;
-    return result(a, read_json(a, s, n, JSON_OBJECT, &v), &v, JSON_OBJECT);
+    struct error *e = read_json(a, s, n, JSON_OBJECT, &v);
+    return result(a, e, v, JSON_OBJECT, false);
 }
 
 struct value go_from_json_array(struct arena *a, const char *s, size_t n) {
     const struct json *v = NULL;
-    return result(a, read_json(a, s, n, JSON_ARRAY, &v), &v, JSON_ARRAY);
+    struct error *e = read_json(a, s, n, JSON_ARRAY, &v);
+    return result(a, e, v, JSON_ARRAY, false);
 }

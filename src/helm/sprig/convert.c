@@ -5,7 +5,7 @@
 #include "helm/sprig/internal.h"
 
 const struct go_func *const sprig_tables[] = {
-    sprig_dates, sprig_defaults, sprig_dicts,   sprig_encoding, sprig_lists, sprig_numbers,  sprig_paths, sprig_random,
+    sprig_crypto, sprig_certificates, sprig_dates,  sprig_defaults, sprig_dicts,   sprig_encoding, sprig_lists, sprig_numbers,  sprig_paths, sprig_random,
     sprig_reflection, sprig_regex,   sprig_semver, sprig_strings,  sprig_cases, sprig_urls,     helm_functions, NULL,
 };
 

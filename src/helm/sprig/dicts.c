@@ -157,7 +157,10 @@ static struct error *copy_deep(struct go_run *run, struct value v, int depth, st
     return NULL;
 }
 
-SPRIG(deep_copy) { return copy_deep(run, args[0], 0, out); }
+SPRIG(deep_copy) {
+    if (args[0].type == NULL) return error_new("reflect: call of reflect.Value.Type on zero Value");
+    return copy_deep(run, args[0], 0, out);
+}
 
 const struct go_func sprig_dicts[] = {
     GO_VARIADIC("dict", dict, &go_map, &go_any),

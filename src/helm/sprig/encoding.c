@@ -37,13 +37,15 @@ static size_t wrong64(const char *s, size_t n) {
     return n - j;
 }
 
-SPRIG(decode64) {
+struct error *sprig_decode64(struct go_run *run, struct value s, struct value *out) {
     char *data;
     size_t n;
-    if (base64_decode(run->arena, args[0].s, args[0].len, &data, &n)) *out = value_str(data, n);
-    else *out = corrupt(run, 64, wrong64(args[0].s, args[0].len));
+    if (base64_decode(run->arena, s.s, s.len, &data, &n)) *out = value_str(data, n);
+    else *out = corrupt(run, 64, wrong64(s.s, s.len));
     return NULL;
 }
+
+SPRIG(decode64) { return sprig_decode64(run, args[0], out); }
 
 SPRIG(encode32) {
     cleanup_buf struct buf b = {0};

@@ -17,6 +17,7 @@ struct value sprig_texts(struct go_run *run, struct value v);
 /* github.com/spf13/cast: 0 for what is no number. Strings by their prefix (0x, 0b, 0 octal). */
 int64_t sprig_int(struct value v);
 double sprig_float(struct value v);
+MUST_CHECK struct error *sprig_decode64(struct go_run *run, struct value s, struct value *out); /* b64dec */
 bool sprig_is_empty(struct value v); /* of default, empty, coalesce … */
 
 static inline struct error *sprig_give(struct go_run *run, struct buf *b, struct value *out) {

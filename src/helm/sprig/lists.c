@@ -44,7 +44,11 @@ static const struct go_type list_of_lists = {.kind = GO_SLICE, .name = "[][]inte
 SPRIG(chunk) {
     TRY(need_list(args[1], "Cannot chunk type"));
     int64_t size = args[0].i, n = (int64_t)value_len(args[1]);
-    if (size <= 0) return error_new("runtime error: makeslice: len out of range");
+    if (size <= 0) { /* Go rounds (n - 1) / size down and adds 1 */
+        if (size == 0 || n == 0 || (n - 2 - size) / -size != 1) return error_new("runtime error: makeslice: len out of range");
+        *out = value_slice(run->arena, &list_of_lists, 0);
+        return NULL;
+    }
     int64_t chunks = n == 0 ? 0 : (n - 1) / size + 1;
     *out = value_slice(run->arena, &list_of_lists, (size_t)chunks);
     for (int64_t i = 0; i < chunks; i++) out->items[i] = copy_of(run, args[1], (size_t)(i * size), (size_t)MIN(n, (i + 1) * size), 0, 0);

@@ -112,6 +112,7 @@ static struct error *marshal(struct arena *a, const struct value *v, const struc
     return NULL;
 }
 
+/* Those of values; pointers have more. */
 #define METHODS(type)                                                          \
     GO_FUNC("Major", get_major, &go_uint64, type),                             \
     GO_FUNC("Minor", get_minor, &go_uint64, type),                             \
@@ -119,21 +120,24 @@ static struct error *marshal(struct arena *a, const struct value *v, const struc
     GO_FUNC("Prerelease", get_pre, &go_string, type),                          \
     GO_FUNC("Metadata", get_metadata, &go_string, type),                       \
     GO_FUNC("String", to_text, &go_string, type),                              \
-    GO_FUNC("Original", get_original, &go_string, type),                       \
     GO_FUNC("IncMajor", inc_major, &version_struct, type),                     \
     GO_FUNC("IncMinor", inc_minor, &version_struct, type),                     \
     GO_FUNC("IncPatch", inc_patch, &version_struct, type),                     \
     GO_FUNC("SetPrerelease", set_pre, &version_struct, type, &go_string),      \
-    GO_FUNC("SetMetadata", set_metadata, &version_struct, type, &go_string),   \
-    GO_FUNC("Compare", compare_versions, &go_int, type, &version),             \
-    GO_FUNC("LessThan", less_than, &go_bool, type, &version),                  \
-    GO_FUNC("LessThanEqual", less_than_equal, &go_bool, type, &version),       \
-    GO_FUNC("GreaterThan", greater_than, &go_bool, type, &version),            \
-    GO_FUNC("GreaterThanEqual", greater_than_equal, &go_bool, type, &version), \
-    GO_FUNC("Equal", equal, &go_bool, type, &version),                         \
-    GO_FUNCS_END
+    GO_FUNC("SetMetadata", set_metadata, &version_struct, type, &go_string)
 
-static const struct go_func methods[] = {METHODS(&version)}, struct_methods[] = {METHODS(&version_struct)};
+static const struct go_func struct_methods[] = {METHODS(&version_struct), GO_FUNCS_END};
+static const struct go_func methods[] = {
+    METHODS(&version),
+    GO_FUNC("Original", get_original, &go_string, &version),
+    GO_FUNC("Compare", compare_versions, &go_int, &version, &version),
+    GO_FUNC("LessThan", less_than, &go_bool, &version, &version),
+    GO_FUNC("LessThanEqual", less_than_equal, &go_bool, &version, &version),
+    GO_FUNC("GreaterThan", greater_than, &go_bool, &version, &version),
+    GO_FUNC("GreaterThanEqual", greater_than_equal, &go_bool, &version, &version),
+    GO_FUNC("Equal", equal, &go_bool, &version, &version),
+    GO_FUNCS_END,
+};
 static const struct go_type version_struct = {.kind = GO_STRUCT, .name = "semver.Version", .methods = struct_methods, .string = print, .marshal_json = marshal};
 static const struct go_type version = {.kind = GO_POINTER, .name = "*semver.Version", .elem = &version_struct, .methods = methods, .string = print, .marshal_json = marshal};
 

@@ -176,6 +176,7 @@ SPRIG(repeat) {
     if (args[0].i < 0) return error_new("strings: negative Repeat count");
     uint64_t total;
     if (__builtin_mul_overflow((uint64_t)args[0].i, (uint64_t)args[1].len, &total) || total > INT64_MAX) return error_new("strings: Repeat output length overflow");
+    if (total > INT64_C(1) << 48) return error_new("runtime error: makeslice: len out of range");
     TRY(go_reserve(run, total));
     TRY(go_steps(run, args[1].len ? (uint64_t)args[0].i / 64 : 0));
     buf_reserve(&b, total);
