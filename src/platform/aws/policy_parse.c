@@ -67,6 +67,7 @@ static struct error *check_action(struct parser *p, const char *action) {
     }
     if (colon != NULL && (colon == action || colon[1] == '\0')) return malformed("The policy failed legacy parsing");
     if (p->type != POLICY_TRUST) return NULL;
+    if (colon == NULL) return malformed("AssumeRole policy may only specify STS AssumeRole actions.");
     static const char *const families[] = {"sts:AssumeRole", "sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity", "sts:SetSourceIdentity", "sts:TagSession",
                                            "sts:SetContext", NULL};
     for (size_t i = 0; families[i] != NULL; i++) {
