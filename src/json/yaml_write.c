@@ -135,14 +135,13 @@ static bool is_base60(const char *s) {
     return *s == '\0';
 }
 
-/* Would the string mean something else without quotes? Version 3 takes the words of 1.1 for strings, but quotes most of them. */
+/* Would the string mean something else without quotes? Version 3 takes 1.1's words for booleans as strings, but quotes them. */
 static bool means_more(const char *s, size_t n, enum yaml_dialect dialect) {
     static const char *const words[] = {"y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "n", "N", "no", "No", "NO", "off", "Off", "OFF", NULL};
     struct json v;
     if (strlen(s) != n) return false;
     if (is_base60(s)) return true;
-    if (dialect == YAML_V2 || str_in(s, words)) return yaml_resolve(s, &v) != YAML_STRING;
-    return yaml_resolve(s, &v) != YAML_STRING || str_eq(s, "<<");
+    return yaml_resolve(s, &v) != YAML_STRING || (dialect == YAML_V3 && str_in(s, words));
 }
 
 /* ---- scalars ---- */
@@ -358,7 +357,31 @@ void yaml_empty(struct yaml_writer *w, bool sequence) { write_indicator(w, seque
 /* ---- the order of keys ---- */
 
 static bool is_digit(unsigned char c) { return c >= '0' && c <= '9'; }
-static bool is_letter(unsigned char c) { return ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c >= 0xAA; }
+
+/* Blocks of Unicode above ASCII without letters: controls, punctuation, symbols, digits, variation selectors, private use, emoji. */
+static const struct {
+    uint32_t first, last;
+} no_letters[] = {{0x80, 0xA9},     {0xAB, 0xB4},     {0xB6, 0xB9},     {0xBB, 0xBF},     {0xD7, 0xD7},     {0xF7, 0xF7},       {0x300, 0x36F},
+                  {0x660, 0x669},   {0x6F0, 0x6F9},   {0x2000, 0x2070}, {0x2072, 0x207E}, {0x20A0, 0x2101}, {0x2150, 0x2182},   {0x2185, 0x2BFF}, {0x3000, 0x3004}, {0x3007, 0x3030},   {0xD800, 0xF8FF},
+                  {0xFE00, 0xFE6F}, {0xFEFF, 0xFF20}, {0xFFE0, 0xFFFF}, {0x1F000, 0x1FFFF}, {0xE0000, 0x10FFFF}};
+
+static bool is_letter(uint32_t r) {
+    if (r < 0x80) return (r | 0x20) >= 'a' && (r | 0x20) <= 'z';
+    size_t i = 0;
+    while (i < ARRAY_LEN(no_letters) && r > no_letters[i].last) i++;
+    return i == ARRAY_LEN(no_letters) || r < no_letters[i].first;
+}
+
+/* The character at s[i], valid UTF-8 or not. */
+static uint32_t char_at(const char *s, size_t i, size_t n) {
+    uint32_t r = (unsigned char)s[i];
+    size_t width = width_of((unsigned char)r);
+    if (width == 1) return r;
+    if (r < 0xC2 || r > 0xF4) return 0xFFFD;
+    r &= 0xFFu >> (width + 1);
+    for (size_t k = 1; k < width && i + k < n; k++) r = r << 6 | (s[i + k] & 0x3F);
+    return r;
+}
 
 /* The number at s[i..n), behind `v`, and behind it. */
 static int64_t number_at(const char *s, size_t n, size_t *i, int64_t v) {
@@ -367,12 +390,13 @@ static int64_t number_at(const char *s, size_t n, size_t *i, int64_t v) {
 }
 
 /* go-yaml's keyList.Less: letters behind everything else, digits by the value of the whole number; in version 3, digits that go on
- * where the other name goes on with a letter come last. UTF-8 keeps the order of code points, so bytes may be compared. */
+ * where the other name goes on with a letter come last. */
 bool yaml_key_less(const char *a, size_t an, const char *b, size_t bn, enum yaml_dialect dialect) {
     size_t i = 0;
     while (i < an && i < bn && a[i] == b[i]) i++;
     if (i == an || i == bn) return an < bn;
-    unsigned char ac = (unsigned char)a[i], bc = (unsigned char)b[i];
+    while (i > 0 && (a[i] & 0xC0) == 0x80) i--; /* to where the characters start */
+    uint32_t ac = char_at(a, i, an), bc = char_at(b, i, bn);
     if (is_letter(ac) && is_letter(bc)) return ac < bc;
     if (is_letter(ac) || is_letter(bc)) {
         bool behind_digit = dialect == YAML_V3 && i > 0 && is_digit((unsigned char)a[i - 1]);

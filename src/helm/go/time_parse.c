@@ -303,8 +303,7 @@ static struct go_moment place(struct arena *a, const struct reader *r, const str
         return t;
     }
     int64_t offset = r->zone_len > 3 && memcmp(r->zone, "GMT", 3) == 0 ? strtol(arena_strndup(a, r->zone + 3, r->zone_len - 3), NULL, 10) * 3600 : 0;
-    t.location = fixed_location(a, r, offset);
-    t.seconds -= offset;
+    t.location = fixed_location(a, r, offset); /* Go does not move the moment */
     return t;
 }
 

@@ -1,5 +1,7 @@
 /* Values from and to JSON trees. */
 #include "base/str.h"
+#include "helm/go/strconv.h"
+#include "helm/go/unicode.h"
 #include "helm/go/value.h"
 #include <math.h>
 
@@ -34,6 +36,15 @@ struct value value_from_json(struct arena *a, const struct json *json, enum valu
 
 static struct error *convert(struct arena *a, struct value v, int depth, const struct json **out);
 
+/* The bytes with U+FFFD for each that is no UTF-8. Not copied where they are all right. */
+static struct value valid_text(struct arena *a, const char *s, size_t n) {
+    if (utf8_valid(s, n)) return value_str(s, n);
+    cleanup_buf struct buf b = {0};
+    size_t width;
+    for (size_t i = 0; i < n; i += width) buf_add_rune(&b, rune_decode(s + i, n - i, &width));
+    return value_take_buf(a, &b);
+}
+
 static struct error *from_slice(struct arena *a, struct value v, int depth, const struct json **out) {
     if (v.type->kind == GO_SLICE && v.items == NULL) {
         *out = &json_null;
@@ -64,7 +75,10 @@ static struct error *from_map(struct arena *a, struct value v, int depth, const 
     VALUE_EACH(e, v) {
         const struct json *member;
         TRY(convert(a, e->value, depth, &member));
-        json_object_add(&object, arena_strndup(a, e->key, e->key_len), member);
+        struct value key = valid_text(a, e->key, e->key_len);
+        json_object_add(&object, "", member);
+        object.members[object.len - 1].key = arena_strndup(a, key.s, key.len); /* may have NULs */
+        object.members[object.len - 1].key_len = key.len;
     }
     *out = json_object_done(&object);
     return NULL;
@@ -104,9 +118,15 @@ static struct error *from_struct(struct arena *a, struct value v, int depth, con
     return NULL;
 }
 
-static struct error *from_float(struct arena *a, double f, const struct json **out) {
+/* float32: the double that is written with as few digits. */
+static struct error *from_float(struct arena *a, double f, bool single, const struct json **out) {
     if (isnan(f)) return error_new("json: unsupported value: NaN");
     if (isinf(f)) return error_new("json: unsupported value: %sInf", f < 0 ? "-" : "+");
+    if (single) {
+        cleanup_buf struct buf b = {0};
+        go_format_float(&b, f, 'g', -1, 32);
+        f = strtod(b.data, NULL);
+    }
     *out = json_number(a, f);
     return NULL;
 }
@@ -135,9 +155,10 @@ static struct error *convert(struct arena *a, struct value v, int depth, const s
     case GO_INVALID: *out = &json_null; return NULL;
     case GO_BOOL: *out = json_boolean(v.b); return NULL;
     case GO_FLOAT32:
-    case GO_FLOAT64: return from_float(a, v.f, out);
+    case GO_FLOAT64: return from_float(a, v.f, v.type->kind == GO_FLOAT32, out);
     case GO_STRING:
         if (v.type == &go_number) return from_number(a, v, out);
+        v = valid_text(a, v.s, v.len);
         *out = json_string_n(a, v.s, v.len);
         return NULL;
     case GO_SLICE:

@@ -1,4 +1,5 @@
 /* What helm adds to sprig for YAML, JSON and TOML: errors on the way out give nothing, errors on the way in are part of the result. */
+#include "helm/go/toml.h"
 #include "helm/go/yaml.h"
 #include "helm/sprig/internal.h"
 
@@ -38,6 +39,20 @@ SPRIG(from_json_array) {
     return NULL;
 }
 
+SPRIG(to_toml) {
+    cleanup_buf struct buf b = {0};
+    if (args[0].type == NULL) return error_new("reflect: call of reflect.Value.Type on zero Value");
+    cleanup_error struct error *e = go_toml_marshal(run->arena, args[0], &b);
+    if (e == NULL) return sprig_give(run, &b, out);
+    *out = value_strdup(run->arena, e->message, strlen(e->message));
+    return NULL;
+}
+
+SPRIG(from_toml) {
+    *out = go_from_toml(run->arena, args[0].s, args[0].len);
+    return NULL;
+}
+
 const struct go_func helm_functions[] = {
     GO_FUNC("toYaml", to_yaml, &go_string, &go_any),
     GO_FUNC("toYamlPretty", to_yaml_pretty, &go_string, &go_any),
@@ -45,5 +60,7 @@ const struct go_func helm_functions[] = {
     GO_FUNC("fromYamlArray", from_yaml_array, &go_list, &go_string),
     GO_FUNC("fromJson", from_json, &go_map, &go_string),
     GO_FUNC("fromJsonArray", from_json_array, &go_list, &go_string),
+    GO_FUNC("toToml", to_toml, &go_string, &go_any),
+    GO_FUNC("fromToml", from_toml, &go_map, &go_string),
     GO_FUNCS_END,
 };

@@ -49,6 +49,13 @@ func save(file string, cases []any) {
 }
 
 func main() {
+	if os.Getenv("TZ") != "America/New_York" {
+		panic("run with TZ=America/New_York")
+	}
 	writeRegexp(os.Args[1] + "/regexp.json")
 	writeSemver(os.Args[1])
+	writeYAML(os.Args[1])
+	writeTOML(os.Args[1] + "/toml.json")
+	writeTimes(os.Args[1])
+	writeSprig(os.Args[1] + "/sprig.json")
 }
