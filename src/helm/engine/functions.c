@@ -115,8 +115,6 @@ static const struct go_func engine_functions[] = {
 };
 static const struct go_func no_dns_functions[] = {GO_FUNC("getHostByName", no_dns, &go_string, &go_string), GO_FUNCS_END};
 
-__attribute__((weak)) const struct go_func *const sprig_tables[] = {NULL};
-
 struct template_set *engine_template_set(struct arena *a, const struct engine_options *o) {
     size_t n = 0;
     while (sprig_tables[n] != NULL) n++;
