@@ -1,6 +1,7 @@
 /* From arguments to a chart and a name. */
 #include "base/str.h"
 #include "helm/cli/chart_flags.h"
+#include "helm/cli/dependency.h"
 #include "helm/cli/remote.h"
 #include "helm/go/os.h"
 #include "helm/go/strconv.h"
@@ -95,7 +96,7 @@ struct error *helm_load_installable(struct helm *h, const struct install_options
                              "dependencies");
     }
     error_free(e);
-
+    TRY(helm_update_dependencies(h, path, false));
     e = chart_load(&h->arena, path, out);
     return e != NULL ? error_wrap(e, "failed reloading chart after repo update") : NULL;
 }

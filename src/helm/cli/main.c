@@ -5,7 +5,7 @@
 #include <time.h>
 
 static const struct helm_command *const all_commands[] = {
-    &helm_env, &helm_template, &helm_version, NULL,
+    &helm_create, &helm_dependency, &helm_env, &helm_lint, &helm_package, &helm_show, &helm_template, &helm_version, NULL,
 };
 
 const struct helm_command helm_root = {

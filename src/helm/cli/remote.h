@@ -6,3 +6,12 @@
 MUST_CHECK struct error *helm_fetch_chart(struct helm *h, const struct chart_path_options *o, const char *name, const char **path);
 /* A value_fetch: `arg` is the struct helm. */
 MUST_CHECK struct error *helm_fetch_url(void *arg, const char *url, struct buf *out);
+
+/* ---- for dependencies: `repository` is a URL or @alias ---- */
+
+/* Brings the indexes of the repositories that a chart's dependencies come from up to date. */
+MUST_CHECK struct error *helm_refresh_repositories(struct helm *h, const struct chart *c, bool skip_refresh);
+/* The newest version of a chart that satisfies a constraint. */
+MUST_CHECK struct error *helm_resolve_version(struct helm *h, const char *repository, const char *name, const char *constraint, const char **version);
+/* Downloads an archive into a directory. */
+MUST_CHECK struct error *helm_download_dependency(struct helm *h, const char *repository, const char *name, const char *version, const char *into);
