@@ -1,29 +1,62 @@
-/* Charts and values from elsewhere. */
+/* Charts and values from elsewhere: see remote.h. */
 #include "helm/cli/remote.h"
 #include "base/str.h"
+#include "helm/go/os.h"
+#include "helm/repo/repository.h"
+#include "helm/repo/url.h"
 
-struct error *helm_fetch_chart(struct helm *h UNUSED, const struct chart_path_options *o UNUSED, const char *name, const char **path UNUSED) {
-    const char *slash = strchr(name, '/');
-    if (slash == NULL) return error_new("non-absolute URLs should be in form of repo_name/path_to_chart, got: %s", name);
-    return error_new("repo %.*s not found", (int)(slash - name), name);
+struct download helm_download(struct helm *h, const struct chart_path_options *o, struct web *w) {
+    const struct web_tls tls = {.ca_file = o->ca_file, .cert_file = o->cert_file, .key_file = o->key_file, .insecure = o->insecure_skip_tls_verify};
+    const struct registry_options registry = {.web = w, .credentials_file = h->settings.registry_config, .username = o->username,
+                                              .password = o->password, .tls = tls, .plain_http = o->plain_http, .out = h->err};
+    return (struct download){.arena = &h->arena, .web = w, .registry = registry_new(&h->arena, &registry),
+                             .repository_config = h->settings.repository_config, .cache = h->settings.repository_cache, .username = o->username,
+                             .password = o->password, .pass_credentials = o->pass_credentials, .plain_http = o->plain_http, .tls = tls,
+                             .verify = o->verify ? VERIFY_ALWAYS : VERIFY_NEVER};
 }
 
-/* Only dependencies in directories (file://) and in charts/ itself need no repository. */
-struct error *helm_refresh_repositories(struct helm *h, const struct chart *c, bool skip_refresh UNUSED) {
-    for (size_t i = 0; i < chart_requirement_count(&c->metadata); i++) {
-        const char *repository = chart_requirement_string(&h->arena, chart_requirement(&c->metadata, i), DEPENDENCY_REPOSITORY);
-        if (repository[0] == '\0' || str_starts(repository, "file://")) continue;
-        return error_new("no repository definition for %s. Please add the missing repos via 'helm repo add'", repository);
-    }
+/* With --repo credentials go to a chart elsewhere only if they may. */
+static struct error *use_repo_url(struct download *d, const struct chart_path_options *o, const char **name) {
+    struct url repo, chart;
+    const char *url;
+    TRY(download_find(d, o->repo, *name, o->version, &url));
+    *name = url;
+    if (!url_parse(d->arena, o->repo, &repo) || !url_parse(d->arena, url, &chart)) return error_new("invalid chart URL format: %s", url);
+    if (!o->pass_credentials && !url_same_server(&repo, &chart)) d->username = d->password = "";
     return NULL;
 }
 
-struct error *helm_resolve_version(struct helm *h UNUSED, const char *repository, const char *name, const char *constraint UNUSED, const char **version UNUSED) {
-    return error_new("%s chart not found in repo %s", name, repository);
+static struct error *fetch_chart(struct download *d, const struct chart_path_options *o, const char *name, const char **path) {
+    if (o->repo[0] != '\0') TRY(use_repo_url(d, o, &name));
+    TRY(go_mkdir_all(d->cache));
+    return download_chart(d, name, o->version, d->cache, path);
 }
 
-struct error *helm_download_dependency(struct helm *h UNUSED, const char *repository, const char *name, const char *version, const char *into UNUSED) {
-    return error_new("chart \"%s\" version \"%s\" not found in %s repository", name, version, repository);
+struct error *helm_fetch_chart(struct helm *h, const struct chart_path_options *o, const char *name, const char **path) {
+    struct web *w = web_new(&h->arena);
+    struct download d = helm_download(h, o, w);
+    struct error *e = fetch_chart(&d, o, name, path);
+    if (e == NULL) *path = helm_absolute_path(h, *path);
+    web_free(w);
+    return e;
 }
 
-struct error *helm_fetch_url(void *arg UNUSED, const char *url, struct buf *out UNUSED) { return error_new("%s: cannot be fetched", url); }
+struct error *helm_fetch_url(void *arg, const char *url, struct buf *out) {
+    struct helm *h = arg;
+    struct web *w = web_new(&h->arena);
+    struct error *e = web_get(w, &(struct web_get){.url = url}, out);
+    web_free(w);
+    return e;
+}
+
+void helm_update_indexes(struct helm *h, struct web *w, const struct repository *list, size_t count, int64_t timeout, struct buf *failed) {
+    for (size_t i = 0; i < count; i++) {
+        const struct repository *r = &list[i];
+        const char *shown = str_starts(r->name, "helm-manager-") ? r->url : r->name; /* not added: known by its URL */
+        cleanup_error struct error *e = repository_update(w, &h->arena, r, h->settings.repository_cache, timeout);
+        if (e == NULL) fprintf(h->out, "...Successfully got an update from the \"%s\" chart repository\n", shown);
+        else if (shown == r->url) fprintf(h->out, "...Unable to get an update from the \"%s\" chart repository:\n\t%s\n", shown, e->message);
+        else fprintf(h->out, "...Unable to get an update from the \"%s\" chart repository (%s):\n\t%s\n", shown, r->url, e->message);
+        if (e != NULL) buf_printf(failed, "%s%s", failed->len > 0 ? " " : "", r->url);
+    }
+}
