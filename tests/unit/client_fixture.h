@@ -25,8 +25,10 @@ static inline struct store_table *table_of(struct client *c,
 static inline struct error *sc_get(struct client *c, const struct resource *r, const char *ns, const char *name,
                                    struct doc **out) {
     cleanup_arena struct arena a = {0};
-    *out = store_get(store_client(c)->store, table_of(c, r), key_join(&a, ns, name));
-    return *out ? NULL : error_api(404, "NotFound", "%s \"%s\" not found", r->plural, name);
+    cleanup_doc struct doc *d = store_get(store_client(c)->store, table_of(c, r), key_join(&a, ns, name));
+    bool found = d != NULL;
+    if (out) *out = TAKE(d);
+    return found ? NULL : error_api(404, "NotFound", "%s \"%s\" not found", r->plural, name);
 }
 
 static inline bool sc_collect(const char *key UNUSED, struct doc *d, void *arg) {
