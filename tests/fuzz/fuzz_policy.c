@@ -1,8 +1,8 @@
-/* Policy documents: parsed as each type, then evaluated; the second line is what is asked.
- * sources: src/platform/aws/policy_*.c src/json/*.c src/base/*.c -lyaml -lcrypto -lm -lpthread */
+/* Policy documents: parsed as each type, then evaluated; the second line is what is asked. */
 #include "base/str.h"
 #include "platform/aws/policy.h"
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const char *text = (const char *)data, *newline = size ? memchr(text, '\n', size) : NULL;
     size_t len = newline ? (size_t)(newline - text) : size;

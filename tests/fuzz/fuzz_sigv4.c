@@ -1,5 +1,4 @@
-/* Signatures and parameters of requests to the AWS endpoint: a method, path, query, headers and body, one per line.
- * sources: src/platform/aws/sigv4.c src/platform/aws/params.c src/json/*.c src/base/*.c -lyaml -lcrypto -lm -lpthread */
+/* Signatures and parameters of requests to the AWS endpoint: a method, path, query, headers and body, one per line. */
 #include "base/str.h"
 #include "platform/aws/internal.h"
 
@@ -19,6 +18,7 @@ static void parse_parameters(struct arena *a, const char *path, const char *quer
     if (params_path_matches(action.path, path)) error_free(params_from_rest(a, &action, path, query, body, strlen(body), &params));
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     cleanup_arena struct arena a = {0};
     size_t n;
