@@ -40,3 +40,6 @@ void number_format_g(struct buf *out, double d, bool single);
 /* What a plain YAML scalar means to Go's yaml.v2; private to yaml_*.c. */
 enum yaml_kind { YAML_STRING, YAML_TIMESTAMP, YAML_VALUE };
 enum yaml_kind yaml_resolve(const char *s, struct json *out); /* fills `out` for YAML_VALUE only */
+
+/* Reads the common part of YAML fast (see yaml_simple.c); false: it is something else, or wrong. `limits` are set. */
+bool yaml_parse_simple(struct arena *a, const char *text, size_t len, const struct json_limits *limits, const struct json **out);

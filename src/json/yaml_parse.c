@@ -310,15 +310,23 @@ static bool read_document(struct reader *r, struct json *out, bool *more) {
     return next(r) && read_value(r, out) && finite_value(r, out) && next(r); /* the end of the document */
 }
 
+static struct json_limits all_limits(const struct json_limits *limits) {
+    return (struct json_limits){.max_depth = limits && limits->max_depth ? limits->max_depth : 10000,
+                                .max_elements = limits && limits->max_elements ? limits->max_elements : 5000000};
+}
+
 static void reader_init(struct reader *r, const char *s, size_t len, const struct json_limits *limits) {
     yaml_parser_initialize(&r->parser);
     yaml_parser_set_input_string(&r->parser, (const unsigned char *)s, len);
-    r->max_depth = limits && limits->max_depth ? limits->max_depth : 10000;
-    r->max_elements = limits && limits->max_elements ? limits->max_elements : 5000000;
+    struct json_limits all = all_limits(limits);
+    r->max_depth = all.max_depth;
+    r->max_elements = all.max_elements;
 }
 
 struct error *yaml_parse(struct arena *a, const char *s, size_t len, const struct json_limits *limits,
                          struct json_array *duplicates, const struct json **out) {
+    struct json_limits all = all_limits(limits);
+    if (yaml_parse_simple(a, s, len, &all, out)) return NULL;
     CLEANUP(cleanup_reader_) struct reader r = {.arena = a, .duplicates = duplicates};
     reader_init(&r, s, len, limits);
     struct json *v = ARENA_NEW(a, struct json);

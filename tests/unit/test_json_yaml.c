@@ -1,4 +1,4 @@
-#include "json/json.h"
+#include "json/index.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -114,6 +114,35 @@ static void what_is_written_is_quoted_and_sorted_as_go_yaml_does(void **state UN
     }
 }
 
+static void the_common_part_of_yaml_is_read_fast_and_means_what_libyaml_says(void **state UNUSED) {
+    static const char *const cases[] = {
+        "a: b\n", "- a\n- b: c\n  d: e\n", "a:\n- b\n- c\nd: |\n  x\n   y\n\n  z\n", "a: |-\n  x\n",
+        "a: |+\n  x\n\n\nb: 1\n", "a: 'it''s'\nb: \"q\\\"\\n\"\n", "---\na: 1\n", "# c\na: # c\n  b: 1 # c\n",
+        "a: {}\nb: []\n", "-\n  a: 1\n- - x\n  - y\n", "a:\n  - |\n    x\n  - y\n",
+        "a: 1.5e3\nb: 0x1f\nc: yes\nd: ~\ne: 2020-01-01\n", "\"a b\": c\n'd': e\n", " a: 1\n b: 2\n",
+        "- a: |\n    x\n  b: 1\n", "a:\n - b\n - c\n", "a: |\n\n  x\n", "a: x #y\nb: x#y\n", "a: http://x:1/y\n",
+        "a: \"b\" # c\n", "a: é–’\n", "a:\n\nb:\n  - c\n\n  # d\n\n  - e\n",
+    };
+    static const char *const others[] = {
+        "a: b\n c\n", "a: - b\n", "a: |\n   \n  x\n", "a: |\n x",   "a: \"b\" c\n", "a: b: c\n",  "a:b\n",       "- a\nb: c\n",
+        "a: b\n- c\n", "a: *x\n",  "a: >\n  x\n",       "a:\t1\n",  "\ta: b\n",      "a: 1\n  b: 2\n", "a: 1\na: 2\n", "a: .inf\n",
+        "1: a\n",     "[a]\n",    "a\n",               "a: !x b\n", "a: 1\n---\nb: 2\n", "",
+    };
+    static const struct json_limits limits = {.max_depth = 100, .max_elements = 1000};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        cleanup_arena struct arena a = {0};
+        const struct json *simple = NULL, *all = NULL;
+        assert_true(yaml_parse_simple(&a, cases[i], strlen(cases[i]), &limits, &simple));
+        assert_null(yaml_parse_all(&a, cases[i], strlen(cases[i]), &limits, &all));
+        assert_true(json_equal(simple, json_at(all, 0)));
+    }
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        cleanup_arena struct arena a = {0};
+        const struct json *v;
+        assert_false(yaml_parse_simple(&a, others[i], strlen(others[i]), &limits, &v));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scalars_mean_what_they_mean_to_go_yaml),
@@ -124,6 +153,7 @@ int main(void) {
         cmocka_unit_test(errors_name_the_line_as_go_yaml_does),
         cmocka_unit_test(several_documents_are_read_without_the_empty_ones),
         cmocka_unit_test(depth_and_elements_are_limited),
+        cmocka_unit_test(the_common_part_of_yaml_is_read_fast_and_means_what_libyaml_says),
         cmocka_unit_test(what_is_written_is_quoted_and_sorted_as_go_yaml_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

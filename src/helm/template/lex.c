@@ -3,13 +3,16 @@
 #include "helm/go/unicode.h"
 #include "helm/template/internal.h"
 
+#define WORD(word, type) {word, sizeof(word) - 1, type}
 static const struct {
-    const char *word;
+    char word[9];
+    uint8_t len;
     enum item_type type;
 } keywords[] = {
-    {"block", ITEM_BLOCK}, {"break", ITEM_BREAK}, {"continue", ITEM_CONTINUE}, {"define", ITEM_DEFINE},     {"else", ITEM_ELSE},
-    {"end", ITEM_END},     {"if", ITEM_IF},       {"nil", ITEM_NIL},           {"range", ITEM_RANGE},       {"template", ITEM_TEMPLATE},
-    {"with", ITEM_WITH},   {"true", ITEM_BOOL},   {"false", ITEM_BOOL},
+    WORD("block", ITEM_BLOCK), WORD("break", ITEM_BREAK), WORD("continue", ITEM_CONTINUE), WORD("define", ITEM_DEFINE),
+    WORD("else", ITEM_ELSE),   WORD("end", ITEM_END),     WORD("if", ITEM_IF),             WORD("nil", ITEM_NIL),
+    WORD("range", ITEM_RANGE), WORD("template", ITEM_TEMPLATE), WORD("with", ITEM_WITH),   WORD("true", ITEM_BOOL),
+    WORD("false", ITEM_BOOL),
 };
 
 enum { END_OF_INPUT = UINT32_MAX };
@@ -219,40 +222,58 @@ static struct item lex_right_delim(struct lexer *l) {
 
 /* A run of spaces; but the last may belong to " -}}". */
 static struct item lex_space(struct lexer *l) {
-    size_t spaces = 0;
-    for (; is_space(peek(l)); spaces++) next(l);
-    if (right_trim_at(l, l->pos - 1) && at(l, l->pos + 1, "}}")) {
-        backup(l);
-        if (spaces == 1) return lex_right_delim(l);
+    for (; space_at(l, l->pos); l->pos++) l->line += l->input[l->pos] == '\n';
+    if (at(l, l->pos, "-}}")) {
+        l->pos--;
+        l->line -= l->input[l->pos] == '\n';
+        if (l->pos == l->start) return lex_right_delim(l);
     }
     return make(l, ITEM_SPACE);
 }
 
+/* Skips letters, digits and underscores. */
+static void skip_word(struct lexer *l) {
+    while (l->pos < l->len) {
+        unsigned char c = (unsigned char)l->input[l->pos];
+        size_t width = 1;
+        if (c < 0x80 ? !is_alphanumeric(c) : !is_alphanumeric(rune_decode(l->input + l->pos, l->len - l->pos, &width))) return;
+        l->pos += width;
+    }
+}
+
 /* May an identifier end here? */
-static bool at_terminator(struct lexer *l) {
-    uint32_t r = peek(l);
-    return is_space(r) || r == END_OF_INPUT || one_of(r, ".,|:)(") || at(l, l->pos, "}}");
+static bool at_terminator(const struct lexer *l) {
+    if (l->pos >= l->len) return true;
+    switch (l->input[l->pos]) {
+    case ' ':
+    case '\t':
+    case '\r':
+    case '\n':
+    case '.':
+    case ',':
+    case '|':
+    case ':':
+    case ')':
+    case '(': return true;
+    default: return at(l, l->pos, "}}");
+    }
 }
 
 static struct item lex_identifier(struct lexer *l) {
-    uint32_t r;
-    while (is_alphanumeric(r = next(l))) {}
-    backup(l);
-    if (!at_terminator(l)) return fail_rune(l, "bad character", r);
+    skip_word(l);
+    if (!at_terminator(l)) return fail_rune(l, "bad character", peek(l));
     const char *word = l->input + l->start;
     size_t n = l->pos - l->start;
-    for (size_t i = 0; i < ARRAY_LEN(keywords); i++)
-        if (strlen(keywords[i].word) == n && memcmp(keywords[i].word, word, n) == 0) return make(l, keywords[i].type);
+    for (size_t i = 0; i < ARRAY_LEN(keywords) && n < sizeof(keywords[0].word); i++)
+        if (keywords[i].len == n && memcmp(keywords[i].word, word, n) == 0) return make(l, keywords[i].type);
     return make(l, ITEM_IDENTIFIER);
 }
 
 /* .name or $name; the sign is behind. */
 static struct item lex_name(struct lexer *l, enum item_type type) {
     if (at_terminator(l)) return make(l, type == ITEM_VARIABLE ? type : ITEM_DOT);
-    uint32_t r;
-    while (is_alphanumeric(r = next(l))) {}
-    backup(l);
-    if (!at_terminator(l)) return fail_rune(l, "bad character", r);
+    skip_word(l);
+    if (!at_terminator(l)) return fail_rune(l, "bad character", peek(l));
     return make(l, type);
 }
 
@@ -292,13 +313,22 @@ static struct item lex_number(struct lexer *l) {
 
 /* Up to the closing quote; the first is behind. */
 static struct item lex_quoted(struct lexer *l, char quote, enum item_type type, const char *what) {
-    for (;;) {
-        uint32_t r = next(l);
-        if (r == (unsigned char)quote) return make(l, type);
-        if (quote == '`' && r != END_OF_INPUT) continue;
-        if (r == '\\') r = next(l);
-        if (r == END_OF_INPUT || r == '\n') return fail(l, "unterminated %s", what);
+    for (; l->pos < l->len && l->input[l->pos] != '\n'; l->pos++) {
+        if (l->input[l->pos] == quote) {
+            l->pos++;
+            return make(l, type);
+        }
+        if (l->input[l->pos] == '\\' && ++l->pos < l->len && l->input[l->pos] == '\n') break;
     }
+    return fail(l, "unterminated %s", what);
+}
+
+static struct item lex_raw_string(struct lexer *l) {
+    const char *end = memchr(l->input + l->pos, '`', l->len - l->pos);
+    if (end == NULL) return fail(l, "unterminated raw quoted string");
+    l->pos = (size_t)(end - l->input) + 1;
+    count_lines(l);
+    return make(l, ITEM_RAW_STRING);
 }
 
 static struct item lex_action(struct lexer *l) {
@@ -315,7 +345,7 @@ static struct item lex_action(struct lexer *l) {
     case ':': return next(l) == '=' ? make(l, ITEM_DECLARE) : fail(l, "expected :=");
     case '|': return make(l, ITEM_PIPE);
     case '"': return lex_quoted(l, '"', ITEM_STRING, "quoted string");
-    case '`': return lex_quoted(l, '`', ITEM_RAW_STRING, "raw quoted string");
+    case '`': return lex_raw_string(l);
     case '\'': return lex_quoted(l, '\'', ITEM_CHAR_CONSTANT, "character constant");
     case '$': return lex_name(l, ITEM_VARIABLE);
     case '(': l->paren_depth++; return make(l, ITEM_LEFT_PAREN);

@@ -121,15 +121,19 @@ static void *append(struct arena *a, void *items, uint32_t *count, const void *i
 
 /* The names of .a.b (or $x.a.b behind its variable). */
 static const struct field_name *split_fields(struct parser *p, const struct item *first, uint32_t *count) {
-    struct field_name *fields = NULL;
+    struct arena *a = p->text->arena;
+    struct field_name few[8], *many = NULL; /* nearly all chains are short: they are copied once */
     uint32_t n = 0;
     for (struct item i = *first;; i = next(p)) {
-        if ((n & (n - 1)) == 0) fields = arena_grow(p->text->arena, fields, n * sizeof(*fields), (n ? 2 * n : 1) * sizeof(*fields));
-        fields[n++] = (struct field_name){.s = i.s + 1, .len = (uint32_t)i.len - 1, .hash = value_hash(i.s + 1, i.len - 1)};
+        struct field_name f = {.s = i.s + 1, .len = (uint32_t)i.len - 1, .hash = value_hash(i.s + 1, i.len - 1)};
+        if (n == ARRAY_LEN(few)) many = arena_dup(a, few, sizeof(few));
+        if (n >= ARRAY_LEN(few) && (n & (n - 1)) == 0) many = arena_grow(a, many, n * sizeof(f), 2 * n * sizeof(f));
+        if (many != NULL) many[n++] = f;
+        else few[n++] = f;
         if (peek(p).type != ITEM_FIELD) break;
     }
     *count = n;
-    return fields;
+    return many != NULL ? many : arena_dup(a, few, n * sizeof(*few));
 }
 
 /* ---- variables ---- */
@@ -204,7 +208,8 @@ static struct error *variable(struct parser *p, const struct item *i, const stru
 }
 
 static struct error *unquote(struct parser *p, const struct item *i, const char **s, size_t *len) {
-    if (i->type == ITEM_STRING && memchr(i->s, '\\', i->len) == NULL && utf8_valid(i->s, i->len)) { /* as it stands */
+    bool raw = i->type == ITEM_RAW_STRING;
+    if (memchr(i->s, raw ? '\r' : '\\', i->len) == NULL && (raw || utf8_valid(i->s, i->len))) { /* as it stands */
         *s = i->s + 1;
         *len = i->len - 2;
         return NULL;

@@ -1,0 +1,343 @@
+/* The YAML that people and templates write, read an order of magnitude faster than by libyaml: block mappings and
+ * sequences, scalars on one line, literal blocks. Everything else (flow collections, anchors, tags, folded and multi-line
+ * scalars, keys that are no plain words, doubled keys, errors of any kind) is left to libyaml: whoever calls this asks
+ * it when the answer is no. What is read means the same to both; tests/fuzz/fuzz_yaml.c compares them. */
+#include "base/str.h"
+#include "json/index.h"
+
+enum { MAX_DEPTH = 100, LONGEST_KEY = 256 };
+
+struct simple {
+    struct arena *arena;
+    const char *p, *end;
+    const char *line; /* where the line of p begins: columns count from here */
+    size_t elements, max_elements, depth, max_depth;
+};
+
+static bool block(struct simple *s, long indent, struct json *out);
+
+static long column(const struct simple *s) { return s->p - s->line; }
+static bool at_end(const struct simple *s) { return s->p == s->end; }
+static bool eol(const struct simple *s) { return at_end(s) || *s->p == '\n'; }
+
+static void skip_spaces(struct simple *s) {
+    while (s->p < s->end && *s->p == ' ') s->p++;
+}
+
+static void next_line(struct simple *s) {
+    const char *newline = at_end(s) ? NULL : memchr(s->p, '\n', (size_t)(s->end - s->p));
+    s->p = s->line = newline ? newline + 1 : s->end;
+}
+
+/* From the start of a line to the next one with content: its indentation, -1 at the end. */
+static long content(struct simple *s) {
+    for (;;) {
+        skip_spaces(s);
+        if (at_end(s)) return -1;
+        if (*s->p != '\n' && *s->p != '#') return column(s);
+        next_line(s);
+    }
+}
+
+/* The rest of a line is nothing but a comment; moves to the next line. */
+static bool rest_is_empty(struct simple *s) {
+    const char *start = s->p;
+    skip_spaces(s);
+    if (!eol(s) && (*s->p != '#' || s->p == start)) return false;
+    next_line(s);
+    return true;
+}
+
+static bool is_dash(const struct simple *s) {
+    return s->p < s->end && *s->p == '-' && (s->p + 1 == s->end || s->p[1] == ' ' || s->p[1] == '\n');
+}
+
+/* ---- keys ---- */
+
+static bool key_char(char c, bool first) {
+    if ((c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || c == '_' || c == '.' || c == '/') return true;
+    return !first && c != '\0' && strchr("-$@+*~=()", c) != NULL;
+}
+
+/* The length of the plain or quoted key at p, with its quotes; 0: there is none that is followed by a colon. */
+static size_t key_length(const struct simple *s) {
+    const char *p = s->p;
+    if (*p == '"' || *p == '\'') {
+        for (p++; p < s->end && *p != *s->p && *p != '\\' && *p != '\n' && *p != '\t'; p++) {}
+        if (p == s->end || *p != *s->p || (p + 1 < s->end && p[1] == *p)) return 0;
+        p++;
+    } else
+        for (; p < s->end && key_char(*p, p == s->p); p++) {}
+    if (p == s->p || p == s->end || *p != ':' || p - s->p > LONGEST_KEY) return 0;
+    return p + 1 == s->end || p[1] == ' ' || p[1] == '\n' ? (size_t)(p - s->p) : 0;
+}
+
+static bool read_key(struct simple *s, size_t n, struct json_member *m) {
+    bool quoted = *s->p == '"' || *s->p == '\'';
+    m->key_len = (uint32_t)(quoted ? n - 2 : n);
+    m->key = arena_strndup(s->arena, s->p + quoted, m->key_len);
+    s->p += n + 1;
+    struct json v;
+    return quoted || yaml_resolve(m->key, &v) == YAML_STRING;
+}
+
+/* ---- scalars ---- */
+
+static struct json string(struct simple *s, const char *text, size_t n) {
+    return (struct json){.type = JSON_STRING, .len = (uint32_t)n, .s = arena_strndup(s->arena, text, n)};
+}
+
+static bool double_quoted(struct simple *s, struct json *out) {
+    const char *start = ++s->p;
+    while (!eol(s) && *s->p != '"') s->p += *s->p == '\\' && s->p + 1 < s->end ? 2 : 1;
+    if (s->p >= s->end || *s->p != '"') return false;
+    char *text = arena_strndup(s->arena, start, (size_t)(s->p - start)), *to = text;
+    for (const char *p = text; *p != '\0'; p++) {
+        if (*p != '\\') {
+            *to++ = *p;
+            continue;
+        }
+        switch (*++p) {
+        case '"':
+        case '\\': *to++ = *p; break;
+        case 'n': *to++ = '\n'; break;
+        case 't': *to++ = '\t'; break;
+        default: return false;
+        }
+    }
+    *to = '\0';
+    *out = (struct json){.type = JSON_STRING, .len = (uint32_t)(to - text), .s = text};
+    s->p++;
+    return true;
+}
+
+static bool single_quoted(struct simple *s, struct json *out) {
+    const char *start = ++s->p;
+    for (; !eol(s); s->p++) {
+        if (*s->p != '\'') continue;
+        if (s->p + 1 == s->end || s->p[1] != '\'') break;
+        s->p++;
+    }
+    if (eol(s)) return false;
+    char *text = arena_strndup(s->arena, start, (size_t)(s->p - start)), *to = text;
+    for (const char *p = text; *p != '\0'; p++) {
+        *to++ = *p;
+        if (*p == '\'') p++;
+    }
+    *to = '\0';
+    *out = (struct json){.type = JSON_STRING, .len = (uint32_t)(to - text), .s = text};
+    s->p++;
+    return true;
+}
+
+/* Up to the end of the line or a comment. */
+static bool plain(struct simple *s, struct json *out) {
+    const char *start = s->p;
+    if (strchr("?:,[]{}#&*!|>'\"%@`\t", *start) != NULL || is_dash(s)) return false;
+    for (; !eol(s); s->p++) {
+        if (*s->p == '\t' || (*s->p == ':' && (s->p + 1 == s->end || s->p[1] == ' ' || s->p[1] == '\n' || s->p[1] == '\t'))) return false;
+        if (*s->p == '#' && s->p[-1] == ' ') break;
+    }
+    const char *stop = s->p;
+    while (stop > start && stop[-1] == ' ') stop--;
+    s->p = stop;
+    *out = string(s, start, (size_t)(stop - start));
+    struct json v;
+    if (yaml_resolve(out->s, &v) == YAML_VALUE) *out = v;
+    return out->type != JSON_DOUBLE || out->d - out->d == 0;
+}
+
+/* The indentation of a literal block's lines: that of its first line with text. Lines before it must not be longer. */
+static long literal_indent(const struct simple *s) {
+    struct simple look = *s;
+    long longest = 0;
+    for (;; next_line(&look)) {
+        skip_spaces(&look);
+        if (at_end(&look)) return 0;
+        if (*look.p != '\n') break;
+        if (column(&look) > longest) longest = column(&look);
+    }
+    return *look.p == '\t' || longest > column(&look) ? 0 : column(&look);
+}
+
+/* | or |- with what follows it; `indent` is that of the collection it is in. */
+static bool literal(struct simple *s, long indent, struct json *out) {
+    char chomp = s->p + 1 < s->end && (s->p[1] == '-' || s->p[1] == '+') ? s->p[1] : ' ';
+    s->p += chomp == ' ' ? 1 : 2;
+    if (!rest_is_empty(s)) return false;
+    long own = literal_indent(s);
+    if (own <= indent) return false;
+    struct buf text = {0};
+    size_t trailing = 0; /* line breaks since the last text */
+    for (; !at_end(s); next_line(s)) {
+        while (column(s) < own && s->p < s->end && *s->p == ' ') s->p++;
+        if (eol(s)) {
+            trailing++;
+            if (at_end(s)) break;
+            continue;
+        }
+        if (column(s) < own) break;
+        const char *stop = memchr(s->p, '\n', (size_t)(s->end - s->p));
+        if (stop == NULL) { /* no line break at the very end: libyaml knows what that means */
+            buf_free(&text);
+            return false;
+        }
+        for (; trailing > 0; trailing--) buf_addc(&text, '\n');
+        buf_add(&text, s->p, (size_t)(stop - s->p));
+        trailing = 1;
+        s->p = stop;
+    }
+    bool tab = !at_end(s) && *s->p == '\t', odd = at_end(s) && s->end[-1] != '\n';
+    s->p = s->line;
+    for (size_t keep = chomp == '-' ? 0 : chomp == '+' ? trailing : MIN(trailing, (size_t)1); keep > 0; keep--) buf_addc(&text, '\n');
+    *out = string(s, buf_str(&text), text.len);
+    buf_free(&text);
+    return !tab && !odd;
+}
+
+static bool flow_item(struct simple *s, struct json *out) {
+    if (*s->p == '"') return double_quoted(s, out);
+    if (*s->p == '\'') return single_quoted(s, out);
+    const char *start = s->p;
+    while (!eol(s) && strchr("?:,[]{}#&*!|>'\"%@`\t", *s->p) == NULL) s->p++;
+    const char *stop = s->p;
+    while (stop > start && stop[-1] == ' ') stop--;
+    if (stop == start || *start == '-' || eol(s) || (*s->p != ',' && *s->p != ']')) return false;
+    *out = string(s, start, (size_t)(stop - start));
+    struct json v;
+    if (yaml_resolve(out->s, &v) == YAML_VALUE) *out = v;
+    return out->type != JSON_DOUBLE || out->d - out->d == 0;
+}
+
+/* [a, 'b', "c"] of scalars. */
+static bool flow_sequence(struct simple *s, struct json *out) {
+    struct json_array items = {.arena = s->arena};
+    s->p++;
+    for (skip_spaces(s); !eol(s) && *s->p != ']'; skip_spaces(s)) {
+        struct json item;
+        if (++s->elements > s->max_elements || !flow_item(s, &item)) return false;
+        json_array_add(&items, &item);
+        skip_spaces(s);
+        if (eol(s) || (*s->p != ',' && *s->p != ']')) return false;
+        if (*s->p == ',') s->p++;
+    }
+    if (eol(s)) return false;
+    s->p++;
+    *out = (struct json){.type = JSON_ARRAY, .len = (uint32_t)items.len, .items = items.items};
+    return true;
+}
+
+/* A value on the line of its key or dash, or on a line of its own. */
+static bool inline_value(struct simple *s, long indent, struct json *out) {
+    switch (*s->p) {
+    case '|': return literal(s, indent, out);
+    case '"':
+        if (!double_quoted(s, out)) return false;
+        break;
+    case '\'':
+        if (!single_quoted(s, out)) return false;
+        break;
+    case '[':
+        if (!flow_sequence(s, out)) return false;
+        break;
+    case '{':
+        if (s->p + 1 == s->end || s->p[1] != '}') return false;
+        *out = json_empty_object;
+        s->p += 2;
+        break;
+    default:
+        if (!plain(s, out)) return false;
+    }
+    return rest_is_empty(s);
+}
+
+/* ---- collections ---- */
+
+/* What stands behind "key:" or "- ", on the same line or below it. `same`: a sequence may be as far left as its key. */
+static bool value(struct simple *s, long indent, bool same, struct json *out) {
+    *out = json_null;
+    if (++s->elements > s->max_elements) return false;
+    const char *before = s->p;
+    if (!rest_is_empty(s)) {
+        s->p = before;
+        skip_spaces(s);
+        if (!same && (is_dash(s) || key_length(s) > 0)) return block(s, column(s), out);
+        return inline_value(s, indent, out);
+    }
+    long below = content(s);
+    if (below < indent || (below == indent && !(same && is_dash(s)))) return true;
+    return is_dash(s) || key_length(s) > 0 ? block(s, below, out) : inline_value(s, indent, out);
+}
+
+static bool mapping(struct simple *s, long indent, struct json *out) {
+    struct json_object members = {.arena = s->arena};
+    do {
+        struct json_member m;
+        size_t n = key_length(s);
+        if (n == 0 || !read_key(s, n, &m) || !value(s, indent, true, &m.value)) return false;
+        json_object_add(&members, m.key, &m.value);
+        members.members[members.len - 1].key_len = m.key_len;
+    } while (content(s) == indent);
+    if (column(s) > indent && !at_end(s)) return false;
+    cleanup_index struct member_index x = {0};
+    member_index_init(&x, members.members, (uint32_t)members.len);
+    for (uint32_t i = 0; i < members.len; i++)
+        if (member_index_add(&x, i) >= 0) return false;
+    *out = (struct json){.type = JSON_OBJECT, .len = (uint32_t)members.len, .members = members.members};
+    return true;
+}
+
+static bool sequence(struct simple *s, long indent, struct json *out) {
+    struct json_array items = {.arena = s->arena};
+    do {
+        struct json item;
+        s->p++;
+        if (!value(s, indent, false, &item)) return false;
+        json_array_add(&items, &item);
+    } while (content(s) == indent && is_dash(s));
+    if (column(s) > indent && !at_end(s)) return false;
+    *out = (struct json){.type = JSON_ARRAY, .len = (uint32_t)items.len, .items = items.items};
+    return true;
+}
+
+static bool block(struct simple *s, long indent, struct json *out) {
+    if (s->depth >= s->max_depth) return false;
+    s->depth++;
+    bool ok = is_dash(s) ? sequence(s, indent, out) : mapping(s, indent, out);
+    s->depth--;
+    return ok;
+}
+
+/* Characters that mean something only libyaml knows: control characters and other line breaks, byte order marks. */
+static bool ordinary(const char *s, size_t n) {
+    bool ascii = true;
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)s[i];
+        if ((c < ' ' && c != '\n' && c != '\t') || c == 0x7f) return false;
+        ascii &= c < 0x80;
+    }
+    if (ascii) return true;
+    if (!utf8_valid(s, n)) return false;
+    for (size_t i = 0; i + 2 < n; i++) {
+        unsigned char c = (unsigned char)s[i], d = (unsigned char)s[i + 1], e = (unsigned char)s[i + 2];
+        if (c == 0xC2 && d < 0xA0) return false;
+        if ((c == 0xE2 && d == 0x80 && (e & 0xFE) == 0xA8) || (c == 0xEF && (d == 0xBB || d == 0xBF))) return false;
+    }
+    return true;
+}
+
+bool yaml_parse_simple(struct arena *a, const char *text, size_t len, const struct json_limits *limits, const struct json **out) {
+    struct simple s = {.arena = a, .p = text, .line = text, .end = text + len};
+    s.max_depth = MIN(limits->max_depth, (size_t)MAX_DEPTH);
+    s.max_elements = limits->max_elements;
+    if (!ordinary(text, len)) return false;
+    long indent = content(&s);
+    if (indent == 0 && len - (size_t)(s.p - text) > 4 && memcmp(s.p, "---\n", 4) == 0) {
+        next_line(&s);
+        indent = content(&s);
+    }
+    struct json *v = ARENA_NEW(a, struct json);
+    if (indent < 0 || !block(&s, indent, v) || content(&s) >= 0) return false;
+    *out = v;
+    return true;
+}
