@@ -169,26 +169,23 @@ static bool literal(struct simple *s, long indent, struct json *out) {
     if (own <= indent) return false;
     struct buf text = {0};
     size_t trailing = 0; /* line breaks since the last text */
+    bool odd = false;    /* spaces without a line break at the very end: libyaml knows what they mean */
     for (; !at_end(s); next_line(s)) {
         while (column(s) < own && s->p < s->end && *s->p == ' ') s->p++;
         if (eol(s)) {
+            odd = at_end(s);
             trailing++;
-            if (at_end(s)) break;
             continue;
         }
         if (column(s) < own) break;
-        const char *stop = memchr(s->p, '\n', (size_t)(s->end - s->p));
-        if (stop == NULL) { /* no line break at the very end: libyaml knows what that means */
-            buf_free(&text);
-            return false;
-        }
+        const char *newline = memchr(s->p, '\n', (size_t)(s->end - s->p)), *stop = newline ? newline : s->end;
         for (; trailing > 0; trailing--) buf_addc(&text, '\n');
         buf_add(&text, s->p, (size_t)(stop - s->p));
-        trailing = 1;
+        trailing = newline != NULL;
         s->p = stop;
     }
-    bool tab = !at_end(s) && *s->p == '\t', odd = at_end(s) && s->end[-1] != '\n';
-    s->p = s->line;
+    bool tab = !at_end(s) && *s->p == '\t';
+    if (!at_end(s)) s->p = s->line;
     for (size_t keep = chomp == '-' ? 0 : chomp == '+' ? trailing : MIN(trailing, (size_t)1); keep > 0; keep--) buf_addc(&text, '\n');
     *out = string(s, buf_str(&text), text.len);
     buf_free(&text);

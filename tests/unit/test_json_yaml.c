@@ -124,7 +124,7 @@ static void the_common_part_of_yaml_is_read_fast_and_means_what_libyaml_says(voi
         "a: \"b\" # c\n", "a: é–’\n", "a:\n\nb:\n  - c\n\n  # d\n\n  - e\n",
     };
     static const char *const others[] = {
-        "a: b\n c\n", "a: - b\n", "a: |\n   \n  x\n", "a: |\n x",   "a: \"b\" c\n", "a: b: c\n",  "a:b\n",       "- a\nb: c\n",
+        "a: b\n c\n", "a: - b\n", "a: |\n   \n  x\n",  "a: \"b\" c\n", "a: b: c\n",  "a:b\n",       "- a\nb: c\n",
         "a: b\n- c\n", "a: *x\n",  "a: >\n  x\n",       "a:\t1\n",  "\ta: b\n",      "a: 1\n  b: 2\n", "a: 1\na: 2\n", "a: .inf\n",
         "1: a\n",     "[a]\n",    "a\n",               "a: !x b\n", "a: 1\n---\nb: 2\n", "",
     };
