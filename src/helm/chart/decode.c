@@ -42,15 +42,15 @@ static struct value *struct_items(struct arena *a, const struct go_type *type) {
 
 static struct error *decode_struct(struct decoder *d, const struct json *j, const struct go_type *type, struct value *out) {
     if (j->type != JSON_OBJECT) return mismatch(d, j, type);
-    const char *dot = strrchr(type->name, '.');
-    struct decoder inner = {.arena = d->arena, .structure = dot != NULL ? dot + 1 : type->name};
+    const char *dot = strrchr(type->name, '.'), *name = dot != NULL ? dot + 1 : type->name;
+    struct decoder inner = {.arena = d->arena, .structure = str_starts(type->name, "struct {") ? "" : name}; /* anonymous ones have none */
     if (out->items == NULL) out->items = struct_items(d->arena, type);
     JSON_EACH_MEMBER(m, j) {
         size_t i;
         const struct go_field *f = find_field(type, m->key, &i);
         if (f == NULL) continue;
-        const char *name = f->json != NULL ? f->json : f->name;
-        inner.path = d->path != NULL ? arena_printf(d->arena, "%s.%s", d->path, name) : name;
+        const char *key = f->json != NULL ? f->json : f->name;
+        inner.path = d->path != NULL ? arena_printf(d->arena, "%s.%s", d->path, key) : key;
         TRY(decode(&inner, &m->value, f->type, &out->items[i]));
     }
     return NULL;
