@@ -43,7 +43,7 @@ static struct value hash_password(struct go_run *run, struct value password) {
     struct crypt_data *data = arena_calloc(run->arena, 1, sizeof(*data));
     if (password.len > 72) return value_literal("failed to encrypt string with bcrypt: bcrypt: password length exceeds 72 bytes");
     make_setting(setting);
-    const char *hash = crypt_r(value_cstr(run->arena, password), setting, data);
+    const char *hash = crypt_rn(value_cstr(run->arena, password), setting, data, sizeof(*data));
     bool good = hash != NULL && *hash == '$';
     return good ? value_strdup(run->arena, hash, strlen(hash)) : value_literal("failed to encrypt string with bcrypt: not supported by this system's libcrypt");
 }
