@@ -24,7 +24,7 @@ struct session {
     struct client *client;
     struct cache *cache;
     struct iam_state *iam;
-    const char *endpoint;
+    const char *endpoint, *region;
 };
 
 static struct error *open_session(struct session *s, const struct options *o) {
@@ -35,7 +35,10 @@ static struct error *open_session(struct session *s, const struct options *o) {
     if (absent != NULL && o->endpoint == NULL) {
         return error_new("no AWS endpoint is served from %s; start `coracle server` (with --aws-port if it has no node), or name its --data-dir", o->data_dir);
     }
-    s->endpoint = o->endpoint ? o->endpoint : arena_strdup(s->arena, address.data);
+    size_t lines;
+    char **written = str_split(s->arena, buf_str(&address), '\n', &lines);
+    s->endpoint = o->endpoint ? o->endpoint : written[0];
+    s->region = o->region ? o->region : lines > 1 && *written[1] ? written[1] : "us-east-1";
     TRY(kubeconfig_load(s->layout.kubeconfig, NULL, &k));
     s->loop = loop_new("aws");
     struct error *e = client_remote_new(&k, s->loop, "coracle-aws", &s->client);
@@ -102,13 +105,14 @@ static struct error *write_profile(struct session *s, const struct options *o, c
     const char *config = profile_config_file(s->arena), *credentials = profile_credentials_file(s->arena);
     const char *ca = str_starts(s->endpoint, "https:") ? realpath(s->layout.ca_cert, NULL) : NULL;
     const char *section = str_eq(o->profile, "default") ? "default" : arena_printf(s->arena, "profile %s", o->profile);
-    const struct profile_entry settings[] = {{"region", o->region}, {"endpoint_url", s->endpoint}, {"ca_bundle", ca}};
+    const struct profile_entry settings[] = {{"region", s->region}, {"endpoint_url", s->endpoint}, {"ca_bundle", ca}};
     const struct profile_entry secrets[] = {{"aws_access_key_id", key->id}, {"aws_secret_access_key", key->secret}, {"aws_session_token", NULL}};
     struct error *e = profile_write(s->arena, config, section, settings, ARRAY_LEN(settings));
     if (e == NULL) e = profile_write(s->arena, credentials, o->profile, secrets, ARRAY_LEN(secrets));
     if (e == NULL) {
-        printf("Wrote profile %s into %s and %s:\n\n  region        %s\n  endpoint_url  %s\n", o->profile, config, credentials, o->region, s->endpoint);
+        printf("Wrote profile %s into %s and %s:\n\n  region        %s\n  endpoint_url  %s\n", o->profile, config, credentials, s->region, s->endpoint);
         if (ca != NULL) printf("  ca_bundle     %s\n", ca);
+        if (ca != NULL && getenv("AWS_CA_BUNDLE") != NULL) puts("  (AWS_CA_BUNDLE is set here and counts instead: unset it)");
         printf("  user          %s (account %s)\n  access key    %s\n\nTry:\n\n  export AWS_PROFILE=%s\n  aws sts get-caller-identity\n", key->user, iam_account(s->iam), key->id,
                o->profile);
     }
@@ -116,9 +120,9 @@ static struct error *write_profile(struct session *s, const struct options *o, c
     return e;
 }
 
-static void print_env(struct session *s, const struct options *o, const struct key *key) {
+static void print_env(const struct session *s, const struct key *key) {
     printf("export AWS_ACCESS_KEY_ID=%s\nexport AWS_SECRET_ACCESS_KEY=%s\nexport AWS_REGION=%s\nexport AWS_DEFAULT_REGION=%s\nexport AWS_ENDPOINT_URL=%s\n", key->id,
-           key->secret, o->region, o->region, s->endpoint);
+           key->secret, s->region, s->region, s->endpoint);
     if (str_starts(s->endpoint, "https:")) printf("export AWS_CA_BUNDLE=%s\n", s->layout.ca_cert);
 }
 
@@ -127,7 +131,7 @@ static struct error *init(struct session *s, const struct options *o) {
     TRY(find_key(s, o, &key));
     TRY(eks_admit_admin(s->client, arena_printf(s->arena, "arn:aws:iam::%s:user/%s", iam_account(s->iam), key.user)));
     if (!o->env) return write_profile(s, o, &key);
-    print_env(s, o, &key);
+    print_env(s, &key);
     return NULL;
 }
 
@@ -174,7 +178,7 @@ static const struct flag flags[] = {
     {"data-dir", FLAG_STRING, O(data_dir), "/var/lib/coracle", "DIR", "data directory of the cluster"},
     {"profile", FLAG_STRING, O(profile), "coracle", "NAME", "profile of the aws CLI to write"},
     {"user", FLAG_STRING, O(user), "admin", "NAME", "IAM user whose key it gets; made with AdministratorAccess if there is none"},
-    {"region", FLAG_STRING, O(region), "us-east-1", "NAME", "region to write"},
+    {"region", FLAG_STRING, O(region), NULL, "NAME", "region to write; the endpoint's own if not given"},
     {"endpoint-url", FLAG_STRING, O(endpoint), NULL, "URL", "address of the endpoint, if not the one that the server wrote down"},
     {"env", FLAG_BOOL, O(env), "false", NULL, "print environment variables, with the secret key, instead of writing files"},
 };

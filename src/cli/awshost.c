@@ -19,6 +19,22 @@ static char *make_url(bool tls, const char *host, int port) {
 
 static struct tls_options tls_options(const char *cert, const char *key) { return (struct tls_options){.cert = cert, .key = key, .alpn = "h2,http/1.1"}; }
 
+static struct error *check_options(const struct aws_options *o) {
+    if (o->account != NULL && (strlen(o->account) != 12 || strspn(o->account, "0123456789") != 12)) {
+        return error_new("--aws-account-id: \"%s\" is not a number of twelve digits", o->account);
+    }
+    if (*o->region && strspn(o->region, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(o->region)) return NULL;
+    return error_new("--aws-region: \"%s\" is not a region such as us-east-1", o->region);
+}
+
+/* For local verbs: address and region, a line each. */
+static struct error *write_address(struct awshost *h, const struct awshost_config *c) {
+    cleanup_buf struct buf text = {0};
+    buf_printf(&text, "%s\n%s\n", h->url, c->options->region);
+    h->address_file = xstrdup(c->address_file);
+    return file_write_atomic(c->address_file, text.data, text.len, 0644);
+}
+
 static struct error *listen_on(struct awshost *h, const struct awshost_config *c) {
     const struct aws_options *o = c->options;
     struct tls_options tls = tls_options(c->tls_cert, c->tls_key);
@@ -28,12 +44,12 @@ static struct error *listen_on(struct awshost *h, const struct awshost_config *c
     TRY(http_server_start(&http, c->loops, c->loop_count, &h->http));
     bool any = str_in(http.address, (const char *const[]){"0.0.0.0", "::", NULL});
     h->url = make_url(o->tls, any ? c->advertise_address : http.address, http_server_port(h->http));
-    h->address_file = xstrdup(c->address_file);
-    return file_write_atomic(c->address_file, h->url, strlen(h->url), 0644);
+    return write_address(h, c);
 }
 
 struct error *awshost_start(const struct awshost_config *c, struct awshost **out) {
     struct awshost *h = *out = xcalloc(1, sizeof(*h));
+    TRY(check_options(c->options));
     struct aws_config aws = {.client = c->client, .cache = c->cache, .account = c->options->account, .region = c->options->region};
     TRY(aws_open(&aws, &h->aws));
     return listen_on(h, c);

@@ -17,7 +17,7 @@ struct layout {
     const char *token;                      /* what further nodes join with */
     const char *lock;
     const char *server_address;             /* written while the server runs: how local verbs find it */
-    const char *aws_address;                /* the same for the AWS endpoint */
+    const char *aws_address;                /* the same for the AWS endpoint: address and region, a line each */
 };
 void layout_init(struct layout *l, struct arena *a, const char *dir);
 

@@ -38,6 +38,10 @@ absent() { [ -n "$1" ] || return 1; if grep -qF -e "$@"; then return 1; fi; }
     grep -q '^\[profile coracle\]$' "$BATS_FILE_TMPDIR/config"
 }
 @test "status counts what there is" { has "users" "$CORACLE" aws status --data-dir "$D"; }
+@test "bad options are named" {
+    run timeout 10 "$CORACLE" server --data-dir "$BATS_FILE_TMPDIR/bad" --agent=false --bind-address 127.0.0.1 --secure-port $((PORT + 2)) --aws-port $((PORT + 3)) --aws-account-id 12
+    [ "$status" -ne 0 ]; [[ $output == *'--aws-account-id: "12" is not a number of twelve digits'* ]]
+}
 @test "without an endpoint the verb says what to do" { has "start \`coracle server\`" "$CORACLE" aws init --data-dir "$BATS_FILE_TMPDIR/none"; }
 
 @test "the CLI assumes a role named in a profile" {
@@ -48,7 +52,7 @@ absent() { [ -n "$1" ] || return 1; if grep -qF -e "$@"; then return 1; fi; }
     aws configure set profile.cli.role_arn "arn:aws:iam::$a:role/cli"
     aws configure set profile.cli.source_profile coracle
     aws configure set profile.cli.region us-east-1
-    aws configure set profile.cli.endpoint_url "$(cat "$D/aws-endpoint")"
+    aws configure set profile.cli.endpoint_url "$(head -1 "$D/aws-endpoint")"
     aws configure set profile.cli.ca_bundle "$D/ca.crt"
     has ":assumed-role/cli/" aws --profile cli sts get-caller-identity
     has '"RoleName": "cli"' aws --profile cli iam get-role --role-name cli
@@ -58,6 +62,7 @@ absent() { [ -n "$1" ] || return 1; if grep -qF -e "$@"; then return 1; fi; }
 @test "users are made, read, listed and deleted" { sdk users_are_made_read_listed_and_deleted; }
 @test "bad names are refused in the words of AWS" { sdk bad_names_are_refused_in_the_words_of_aws; }
 @test "access keys live and die" { sdk access_keys_live_and_die; }
+@test "users are renamed and moved, and their keys stay good" { sdk users_are_renamed_and_moved; }
 @test "pages follow one another" { sdk pages_follow_one_another; }
 @test "roles keep their trust policy and settings" { sdk roles_keep_their_trust_policy_and_settings; }
 @test "a role trusts the user that was, not the next of that name" { sdk a_role_trusts_the_user_that_was_not_the_next_of_that_name; }
@@ -95,7 +100,7 @@ absent() { [ -n "$1" ] || return 1; if grep -qF -e "$@"; then return 1; fi; }
     echo $! > "$BATS_FILE_TMPDIR/pid"
     eventually 20 [ -e "$D/aws-endpoint" ]
     grep -q '^http:' "$D/aws-endpoint"
-    has ":user/admin" aws --endpoint-url "$(cat "$D/aws-endpoint")" sts get-caller-identity
+    has ":user/admin" aws --endpoint-url "$(head -1 "$D/aws-endpoint")" sts get-caller-identity
     absent "$(secret)" "$BATS_FILE_TMPDIR"/log*
     absent "$(secret)" -r "$D"
 }

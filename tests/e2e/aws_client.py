@@ -105,6 +105,24 @@ def access_keys_live_and_die():
     refused("InvalidClientTokenId", client("sts", key).get_caller_identity)
 
 
+def users_are_renamed_and_moved():
+    iam = client("iam")
+    key = new_user("before", document(action=["iam:GetUser", "iam:UpdateUser"]))
+    made = client("iam", key).get_user()["User"]
+    iam.update_user(UserName="before", NewUserName="after", NewPath="/moved/")
+    now = client("iam", key).get_user()["User"]
+    assert now["UserName"] == "after" and now["Arn"].endswith(":user/moved/after"), now
+    assert now["UserId"] == made["UserId"] and now["CreateDate"] == made["CreateDate"], now
+    refused("NoSuchEntity", iam.get_user, UserName="before")
+    iam.update_user(UserName="after", NewUserName="AFTER")
+    assert iam.get_user(UserName="after")["User"]["UserName"] == "AFTER"
+    iam.create_user(UserName="before")
+    assert refused("EntityAlreadyExists", iam.update_user, UserName="after", NewUserName="Before") == "User with name Before already exists."
+    iam.put_user_policy(UserName="after", PolicyName="p", PolicyDocument=document(action="iam:UpdateUser", resource="arn:aws:iam::*:user/moved/*"))
+    refused("AccessDenied", client("iam", key).update_user, UserName="after", NewPath="/elsewhere/")
+    client("iam", key).update_user(UserName="after", NewPath="/moved/further/")
+
+
 def pages_follow_one_another():
     iam = client("iam")
     for i in range(7):

@@ -60,8 +60,10 @@ static const struct aws_service *find_unsigned(const struct job *j, const char *
 
 static const char *job_header(const struct job *j, const char *name) { return http_header(j->exchange, name); }
 
+/* Query services live at the root alone; what other paths carry is for REST services to read. */
 static bool is_form(const struct job *j) {
     const char *type = job_header(j, "content-type");
+    if (!str_in(j->exchange->path, (const char *const[]){"/", "", NULL})) return false;
     return type == NULL || strncasecmp(type, "application/x-www-form-urlencoded", strlen("application/x-www-form-urlencoded")) == 0;
 }
 

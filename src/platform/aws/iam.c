@@ -46,10 +46,12 @@ static bool is_prefix(const char *s) { return *s == '/'; }
 #define NAME_COMPLAINT "It must contain only alphanumeric characters and/or the following: +=,.@_-"
 static const struct aws_rule rules[] = {
     {"UserName", 1, 64, is_name, NAME_COMPLAINT},
+    {"NewUserName", 1, 64, is_name, NAME_COMPLAINT},
     {"RoleName", 1, 64, is_name, NAME_COMPLAINT},
     {"PolicyName", 1, 128, is_name, NAME_COMPLAINT},
     {"InstanceProfileName", 1, 128, is_name, NAME_COMPLAINT},
     {"Path", 1, 512, is_path, "It must begin and end with / and contain only alphanumeric characters and/or / characters."},
+    {"NewPath", 1, 512, is_path, "It must begin and end with / and contain only alphanumeric characters and/or / characters."},
     {"PathPrefix", 1, 512, is_prefix, "It must begin with /."},
     {"PolicyArn", 20, 2048, NULL, NULL},
     {"PermissionsBoundary", 20, 2048, NULL, NULL},

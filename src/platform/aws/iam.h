@@ -11,7 +11,7 @@ MUST_CHECK struct error *iam_owner(struct aws_request *r, const struct iam_entit
 
 /* Errors of the store as IAM tells them. */
 struct error *iam_failed(struct error *e, enum iam_kind kind, const char *name);
-/* Creates; EntityAlreadyExists in AWS's words. Then a snapshot with it replaces nothing: `out` is in the request's arena. */
+/* Creates, within the account's quota; EntityAlreadyExists in AWS's words. */
 MUST_CHECK struct error *iam_make(struct aws_request *r, enum iam_kind kind, const char *name, const struct json *json);
 /* Changes; `change` gets the request as its argument. */
 MUST_CHECK struct error *iam_alter(struct aws_request *r, const struct iam_entity *e, iam_change_fn *change);

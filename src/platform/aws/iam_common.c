@@ -51,7 +51,18 @@ struct error *iam_failed(struct error *e, enum iam_kind kind, const char *name) 
     return told;
 }
 
+static const struct {
+    const char *name;
+    size_t max;
+} quotas[IAM_KINDS] = {
+    [IAM_USER] = {"UsersPerAccount", 5000}, [IAM_ROLE] = {"RolesPerAccount", 1000}, [IAM_POLICY] = {"PoliciesPerAccount", 1500},
+    [IAM_OIDC_PROVIDER] = {"OpenIdConnectProvidersPerAccount", 100}, [IAM_INSTANCE_PROFILE] = {"InstanceProfilesPerAccount", 1000},
+};
+
 struct error *iam_make(struct aws_request *r, enum iam_kind kind, const char *name, const struct json *json) {
+    size_t n;
+    iam_list(r->iam, kind, &n);
+    if (n >= quotas[kind].max) return aws_error(409, "LimitExceeded", "Cannot exceed quota for %s: %zu", quotas[kind].name, quotas[kind].max);
     return iam_failed(iam_create(r->aws->iam, kind, name, json), kind, name);
 }
 struct error *iam_alter(struct aws_request *r, const struct iam_entity *e, iam_change_fn *change) {

@@ -2,6 +2,7 @@
 #include "base/str.h"
 #include "platform/aws/iam.h"
 #include <openssl/crypto.h>
+#include <strings.h>
 
 #define KEYS_MAX 2
 #define SECRET_BYTES 30 /* forty characters */
@@ -49,6 +50,24 @@ static struct error *list_users(struct aws_request *r, const struct json **out) 
         if (iam_below(r, users[i])) json_array_add(&list, iam_user_json(r, users[i], false));
     }
     return aws_page(r, "Users", json_array_done(&list), out);
+}
+
+static const struct json *with_name_and_path(struct arena *a, const struct iam_entity *e, void *arg, struct error **error UNUSED) {
+    const char *name = aws_param(arg, "NewUserName"), *path = aws_param(arg, "NewPath");
+    const struct json *json = json_with_member(a, e->json, "Name", json_string(a, name ? name : e->name));
+    return json_with_member(a, json, "Path", json_string(a, path ? path : e->path));
+}
+
+/* Allowed must be both: what the user is, and what he becomes. */
+static struct error *update_user(struct aws_request *r, const struct json **out UNUSED) {
+    const struct iam_entity *e;
+    const char *name = aws_param(r, "NewUserName");
+    TRY(iam_owner(r, &e));
+    const char *path = aws_param(r, "NewPath") ? aws_param(r, "NewPath") : e->path;
+    const char *arn = arena_printf(r->arena, "arn:aws:iam::%s:user%s%s", r->aws->account, path, name ? name : e->name);
+    TRY(aws_authorize(r->aws, r->arena, &r->principal, "iam:UpdateUser", arn, aws_request_context(r)));
+    if (name == NULL || strcasecmp(name, e->name) == 0) return iam_alter(r, e, with_name_and_path);
+    return iam_failed(iam_rename(r->aws->iam, e, name, with_name_and_path, r), IAM_USER, name);
 }
 
 static struct error *delete_user(struct aws_request *r, const struct json **out UNUSED) {
@@ -155,6 +174,7 @@ const struct aws_action iam_user_actions[] = {
     {.name = "CreateUser", .run = create_user, .resource = iam_user_resource, .required = "UserName"},
     {.name = "GetUser", .run = get_user, .resource = iam_user_resource},
     {.name = "ListUsers", .run = list_users, .resource = iam_users_resource},
+    {.name = "UpdateUser", .run = update_user, .resource = iam_user_resource, .required = "UserName"},
     {.name = "DeleteUser", .run = delete_user, .resource = iam_user_resource, .required = "UserName"},
     {.name = "TagUser", .run = iam_tag, .resource = iam_user_resource, .required = "UserName Tags"},
     {.name = "UntagUser", .run = iam_untag, .resource = iam_user_resource, .required = "UserName TagKeys"},

@@ -206,19 +206,38 @@ static const struct json *encode_entity(struct arena *a, const struct json *json
     return value;
 }
 
-struct error *iam_create(struct iam_state *s, enum iam_kind kind, const char *name, const struct json *json) {
+static struct error *store_new(struct iam_state *s, enum iam_kind kind, const char *name, const struct json *json) {
     cleanup_arena struct arena a = {0};
     cleanup_doc struct doc *made = NULL;
-    char now[TIME_STRING_MAX];
     json = json_with_member(&a, json, "Kind", json_string(&a, iam_kinds[kind].word));
     json = json_with_member(&a, json, "Name", json_string(&a, name));
-    if (iam_kinds[kind].id_prefix != NULL) json = json_with_member(&a, json, "Id", json_string(&a, iam_new_id(&a, iam_kinds[kind].id_prefix)));
-    json = json_with_member(&a, json, "CreateDate", json_string(&a, time_format(now, clock_wall(clock_of(s)))));
     const struct json *secret = json_make(&a, "{'metadata':{'name':%s},'type':'" ENTITY_TYPE "','data':{'entity':%v}}", secret_name(&a, kind, name),
                                           encode_entity(&a, json));
     TRY(client_create(s->client, &resource_secrets, AWS_NAMESPACE, secret, &made));
     apply(s, made);
     return NULL;
+}
+
+struct error *iam_create(struct iam_state *s, enum iam_kind kind, const char *name, const struct json *json) {
+    cleanup_arena struct arena a = {0};
+    char now[TIME_STRING_MAX];
+    if (iam_kinds[kind].id_prefix != NULL) json = json_with_member(&a, json, "Id", json_string(&a, iam_new_id(&a, iam_kinds[kind].id_prefix)));
+    return store_new(s, kind, name, json_with_member(&a, json, "CreateDate", json_string(&a, time_format(now, clock_wall(clock_of(s))))));
+}
+
+/* The new one is made before the old one goes: keys and sessions are good all the time, and a crash between loses nothing. */
+struct error *iam_rename(struct iam_state *s, const struct iam_entity *e, const char *name, iam_change_fn *change, void *arg) {
+    cleanup_arena struct arena a = {0};
+    struct error *problem = NULL;
+    const struct json *json = change(&a, e, arg, &problem);
+    if (json == NULL) return problem;
+    TRY(store_new(s, e->kind, name, json));
+    problem = iam_remove(s, e);
+    if (problem == NULL) return NULL;
+    cleanup_iam_snapshot struct iam_snapshot *now = iam_snapshot(s); /* it changed meanwhile: as if nothing had been done */
+    const struct iam_entity *made = iam_find(now, e->kind, name);
+    if (made != NULL) error_free(iam_remove(s, made));
+    return problem;
 }
 
 /* One try: from the newest stored state. */

@@ -82,9 +82,11 @@ void iam_policies_of(struct arena *a, const struct iam_snapshot *s, const struct
 
 /* `json` as above, with Path; the name, a new unique id and the time are added. AlreadyExists if the name is taken. */
 MUST_CHECK struct error *iam_create(struct iam_state *s, enum iam_kind kind, const char *name, const struct json *json);
+/* The same entity, with its id and time, under a new name; AlreadyExists if that is taken. `change` makes the new value. */
+typedef const struct json *iam_change_fn(struct arena *a, const struct iam_entity *e, void *arg, struct error **error);
+MUST_CHECK struct error *iam_rename(struct iam_state *s, const struct iam_entity *e, const char *name, iam_change_fn *change, void *arg);
 /* Lets `change` make the new value of the entity's json, from its newest state; NULL with *error unset: nothing to do. May be
  * called again when somebody else was faster. NotFound if it is gone. */
-typedef const struct json *iam_change_fn(struct arena *a, const struct iam_entity *e, void *arg, struct error **error);
 MUST_CHECK struct error *iam_change(struct iam_state *s, const struct iam_entity *e, iam_change_fn *change, void *arg);
 MUST_CHECK struct error *iam_remove(struct iam_state *s, const struct iam_entity *e); /* Conflict if it changed meanwhile */
 
