@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "helm/go/regexp_internal.h"
 #include "helm/go/unicode.h"
+#include "helm/go/unicode_tables.h"
 #include <pcre2.h>
 
 enum { FOLD_FIRST = 'A', FOLD_LAST = 0x1E943 }; /* no other rune has a case */
@@ -160,9 +161,10 @@ static const struct {
 };
 
 static void add_categories(struct class *c, enum unicode_category first, enum unicode_category last) {
-    for (uint32_t r = 0; r <= RUNE_MAX; r++) {
-        enum unicode_category category = rune_category(r);
-        if (category >= first && category <= last) class_add(c, r, r);
+    for (size_t i = 0; i < unicode_category_count; i++) {
+        enum unicode_category category = (enum unicode_category)(unicode_categories[i] & 31);
+        uint32_t end = i + 1 < unicode_category_count ? unicode_categories[i + 1] >> 5 : RUNE_MAX + 1;
+        if (category >= first && category <= last) class_add(c, unicode_categories[i] >> 5, end - 1);
     }
 }
 

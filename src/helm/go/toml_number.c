@@ -53,10 +53,15 @@ static const char *scan_base(struct text *t, const char *p, enum form *form) {
     *form = FORM_INTEGER;
     for (size_t i = 0; i < ARRAY_LEN(bases); i++) {
         if (*p != bases[i].letter) continue;
-        if (!one_of(t, p + 1, bases[i].digits))
-            t->message = arena_printf(t->arena, "not %s number: '0%c%.*s'", bases[i].name, *p, (int)(p + 1 < t->end), p + 1);
+        if (!one_of(t, p + 1, bases[i].digits)) {
+            cleanup_buf struct buf b = {0};
+            size_t width;
+            if (p + 1 < t->end) buf_add_rune(&b, rune_decode(p + 1, (size_t)(t->end - p - 1), &width));
+            t->message = arena_printf(t->arena, "not %s number: '0%c%s'", bases[i].name, *p, buf_str(&b));
+        }
         p++;
         while (one_of(t, p, bases[i].digits) || one_of(t, p, "_")) p++;
+        break;
     }
     return p;
 }

@@ -265,8 +265,8 @@ static bool read_block_string(struct reader *r, char quote, struct value *out) {
     uint32_t c;
     for (;;) {
         if (r->s < r->end && *r->s == quote) {
-            size_t run = strspn(r->s, quote == '"' ? "\"" : "'");
-            run = MIN(run, (size_t)(r->end - r->s));
+            size_t run = 1;
+            while (r->s + run < r->end && r->s[run] == quote) run++;
             if (run > 5) {
                 r->s += 6;
                 return fail(r, quote == '"' ? "unexpected '\"\"\"\"\"\"'" : "unexpected \"''''''\"");
@@ -552,8 +552,8 @@ static bool read_number(struct reader *r, struct value *out) {
     uint32_t c;
     size_t width;
     r->s = toml_number(r->arena, r->s, r->end, out, &message);
-    if (message != NULL) return fail(r, message);
-    return peek(r, &c, &width); /* what ends it has been looked at */
+    if (!peek(r, &c, &width)) return false; /* what ends it has been looked at */
+    return message == NULL || fail(r, message);
 }
 
 static bool read_word(struct reader *r, struct value *out) {
