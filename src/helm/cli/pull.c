@@ -29,7 +29,7 @@ enum { MAX_CHART = 256 << 20 };
 static struct error *expand(struct helm *h, const char *dir, const char *file) {
     struct arena *a = &h->arena;
     struct chart *c;
-    struct chart_files files;
+    struct chart_files files = {0};
     cleanup_buf struct buf packed = {0};
     TRY(go_read_file(file, MAX_CHART, &packed));
     TRY(chart_load(a, file, &c));

@@ -235,7 +235,7 @@ static struct error *add_archives(struct arena *a, const char *dir, const char *
     int n = scandir(path, &list, NULL, by_name);
     struct error *e = NULL;
     for (int i = 0; i < n; i++) {
-        if (!e && str_ends(list[i]->d_name, ".tgz") && list[i]->d_name[0] != '.') e = add_archive(a, dir, parent, list[i]->d_name, base, out);
+        if (!e && str_ends(list[i]->d_name, ".tgz") && list[i]->d_name[0] != '.') e = add_archive(a, dir, parent, arena_strdup(a, list[i]->d_name), base, out);
         free(list[i]);
     }
     free(list);

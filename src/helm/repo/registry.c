@@ -137,7 +137,8 @@ struct error *registry_pull(struct registry *r, const char *reference, bool char
     const struct json *manifest, *chart_layer, *prov_layer;
     TRY(registry_parse(r->arena, reference, &ref));
     *out = (struct registry_pulled){0};
-    TRY(get_manifest(r, &ref, &manifest, &out->digest));
+    struct error *e = get_manifest(r, &ref, &manifest, &out->digest);
+    if (e) return error_wrap(e, "failed to perform \"FetchReference\" on source");
     chart_layer = layer_of(manifest, CHART);
     bool legacy = !chart_layer && layer_of(manifest, LEGACY_CHART);
     if (legacy) chart_layer = layer_of(manifest, LEGACY_CHART);
@@ -269,6 +270,15 @@ static struct error *put_blob(struct registry *r, const struct registry_referenc
     return answer.status == 201 ? NULL : registry_refused("PUT", url, &answer);
 }
 
+static struct error *has_manifest(struct registry *r, const struct registry_reference *ref, const char *digest, bool *out) {
+    struct http_answer answer;
+    const char *url;
+    TRY(registry_call(r, &(struct registry_call){.method = "HEAD", .host = ref->registry, .accept = MANIFESTS,
+                                                 .path = arena_printf(r->arena, "/v2/%s/manifests/%s", ref->repository, digest)}, &answer, &url));
+    *out = answer.status == 200;
+    return *out || answer.status == 404 ? NULL : registry_refused("HEAD", url, &answer);
+}
+
 static const struct json *descriptor(struct arena *a, const char *type, const void *data, size_t len) {
     return json_make(a, "{'mediaType':%s,'digest':%s,'size':%ld}", type, digest_of(a, data, len), (int64_t)len);
 }
@@ -312,6 +322,7 @@ struct error *registry_push(struct registry *r, const char *reference, const cha
     struct http_answer answer;
     const struct json *metadata;
     const char *url;
+    bool there;
     TRY(registry_parse(a, reference, &ref));
     TRY(chart_load_archive(a, chart, len, &c));
     if (!str_ends(reference, arena_printf(a, "/%s:%s", chart_name(c), chart_string(c, CHART_VERSION))))
@@ -329,9 +340,12 @@ struct error *registry_push(struct registry *r, const char *reference, const cha
         if (layers[i]) json_array_add(&list, layers[i]);
     const char *manifest = json_text(a, json_make(a, "{'schemaVersion':%d,'config':%v,'layers':%v,'annotations':%v}", 2,
                                                   descriptor(a, CONFIG, config, strlen(config)), json_array_done(&list), annotations(a, metadata, created)));
-    TRY(put_blob(r, &ref, chart, len));
-    if (prov) TRY(put_blob(r, &ref, prov, prov_len));
-    TRY(put_blob(r, &ref, config, strlen(config)));
+    struct error *e = has_manifest(r, &ref, digest_of(a, manifest, strlen(manifest)), &there);
+    if (e) return error_wrap(e, "failed to perform \"Exists\" on destination");
+    if (!there) e = put_blob(r, &ref, chart, len);
+    if (!there && !e && prov) e = put_blob(r, &ref, prov, prov_len);
+    if (!there && !e) e = put_blob(r, &ref, config, strlen(config));
+    if (e) return error_wrap(e, "failed to perform \"Push\" on destination");
     TRY(registry_call(r, &(struct registry_call){.method = "PUT", .host = ref.registry, .content_type = MANIFEST, .body = manifest,
                                                  .body_len = strlen(manifest), .path = arena_printf(a, "/v2/%s/manifests/%s", ref.repository, ref.tag)},
                       &answer, &url));
