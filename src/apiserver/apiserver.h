@@ -13,6 +13,14 @@
 
 struct apiserver;
 
+/* A foreign OpenID Connect issuer whose tokens are accepted. */
+struct oidc_provider {
+    const char *issuer, *client_id;
+    const char *username_claim, *username_prefix; /* NULL: "sub"; the issuer and "#" (for the claim email: none). "-": none */
+    const char *groups_claim, *groups_prefix;     /* NULL: none */
+    const struct json *required_claims;           /* claim to value; NULL: none */
+};
+
 struct apiserver_config {
     struct store *store;              /* outlives the server */
     const struct clock *clock;        /* NULL: real */
@@ -41,6 +49,8 @@ struct apiserver_config {
     const char *const *enabled_admission, *const *disabled_admission; /* plug-in names, end with NULL; may be NULL */
     bool metrics_api;                 /* serve metrics.k8s.io from what the nodes measure */
     unsigned max_requests_in_flight, max_mutating_in_flight; /* 0: 400, 200 */
+    struct oidc_provider oidc;        /* issuer NULL: none; needs client_loop */
+    const char *oidc_ca;              /* PEM: who signs issuers' certificates; NULL: the system's CAs */
     bool anonymous_discovery;         /* the issuer's discovery document and keys are for everybody, as EKS's issuer's are */
     /* The audit log; both or neither. */
     const char *audit_log_path;       /* "-": standard output */
@@ -135,10 +145,15 @@ typedef bool apiserver_token_fn(struct arena *a, const char *token, struct user 
 struct apiserver_token_authenticator {
     const char *prefix; /* asked only for tokens that begin so: "k8s-aws-v1."; "": for all */
     apiserver_token_fn *authenticate;
+    bool (*applies)(void *arg); /* NULL: always; false: not asked for now */
     bool blocks;        /* runs on a worker thread, not on the connection's loop */
     void *arg;
 };
 void apiserver_add_token_authenticator(struct apiserver *s, const struct apiserver_token_authenticator *t);
+
+/* Accepts the tokens of whichever issuer `provider` names at the time (false: none). Errors: no client_loop. */
+typedef bool apiserver_oidc_fn(struct arena *a, struct oidc_provider *out, void *arg);
+MUST_CHECK struct error *apiserver_add_oidc(struct apiserver *s, apiserver_oidc_fn *provider, void *arg);
 
 /* What somebody else than RBAC's objects grants a user, evaluated behind them as if it stood in a binding of theirs: it counts
  * for requests, reviews and checks for escalation alike. */

@@ -12,6 +12,9 @@ const struct json *user_json(struct arena *a, const struct user *u); /* as a Use
 struct user user_with_groups(struct arena *a, const char *name, const char *const *groups, const char *more);
 const char *const *strings_add(struct arena *a, const char *const *list, const char *s);
 
+/* oidc.c */
+MUST_CHECK struct error *oidc_from_flags(struct apiserver *s);
+
 /* token_file.c */
 char *csv_field(struct arena *a, const char **p); /* the next CSV field at *p, which moves behind it and its comma */
 MUST_CHECK struct error *token_file_load(const char *path, struct token_file **out);

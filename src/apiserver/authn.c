@@ -82,7 +82,7 @@ bool authn_token(struct apiserver *s, struct arena *a, const char *token, const 
     if (service_account_token_check(s, a, token, audiences ? audiences : ours, out, matched, why)) return true;
     for (size_t i = 0; plain && i < s->token_hook_count; i++) {
         const struct apiserver_token_authenticator *t = &s->token_hooks[i];
-        if (!str_starts(token, t->prefix) || !t->authenticate(a, token, out, why, t->arg)) continue;
+        if (!str_starts(token, t->prefix) || (t->applies && !t->applies(t->arg)) || !t->authenticate(a, token, out, why, t->arg)) continue;
         if (!user_in_group(out, "system:authenticated")) out->groups = strings_add(a, out->groups, "system:authenticated");
         return true;
     }

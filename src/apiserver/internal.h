@@ -53,6 +53,7 @@ struct apiserver {
     size_t token_hook_count, grant_hook_count, metric_hook_count, check_count, path_count;
     /* parts, each with its own file and lock */
     struct token_file *token_file;
+    struct issuer_keys *issuer_keys; /* NULL: no foreign issuer */
     struct audit *audit;            /* NULL: no audit log */
     struct token_signer *signer;
     struct rbac *rbac;

@@ -59,7 +59,8 @@ static void run_on_worker(void *arg) { request_run(arg); }
 static bool token_blocks(const struct apiserver *s, const char *authorization) {
     const char *token = strchr(authorization, ' ');
     for (size_t i = 0; token && i < s->token_hook_count; i++) {
-        if (s->token_hooks[i].blocks && str_starts(token + strspn(token, " "), s->token_hooks[i].prefix)) return true;
+        const struct apiserver_token_authenticator *t = &s->token_hooks[i];
+        if (t->blocks && str_starts(token + strspn(token, " "), t->prefix) && (t->applies == NULL || t->applies(t->arg))) return true;
     }
     return false;
 }

@@ -7,6 +7,7 @@
 #include "apiserver/parts.h"
 #include "apiserver/remote.h"
 #include "apiserver/watch.h"
+#include "net/issuer_keys.h"
 
 #define LOG_COMPONENT "apiserver"
 
@@ -32,6 +33,10 @@ static void copy_config(struct apiserver *s, const struct apiserver_config *c) {
     s->config.audiences = copy_list(a, c->audiences);
     s->config.old_service_account_keys = copy_list(a, c->old_service_account_keys);
     s->config.service_cidrs = copy_list(a, c->service_cidrs ? c->service_cidrs : default_cidrs);
+    const char **oidc[] = {&s->config.oidc.issuer, &s->config.oidc.client_id, &s->config.oidc.username_claim, &s->config.oidc.username_prefix,
+                           &s->config.oidc.groups_claim, &s->config.oidc.groups_prefix, &s->config.oidc_ca};
+    for (size_t i = 0; i < ARRAY_LEN(oidc); i++) *oidc[i] = copy(a, *oidc[i]);
+    if (c->oidc.required_claims) s->config.oidc.required_claims = json_copy(a, c->oidc.required_claims);
     s->config.audit_log_path = copy(a, c->audit_log_path);
     s->config.audit_policy_file = copy(a, c->audit_policy_file);
     s->config.feature_gates = copy_list(a, c->feature_gates);
@@ -54,6 +59,7 @@ static struct error *start(struct apiserver *s) {
     TRY(token_signer_new(&s->config, &s->signer));
     if (s->config.token_auth_file) TRY(token_file_load(s->config.token_auth_file, &s->token_file));
     TRY(audit_open(&s->config, &s->audit));
+    TRY(oidc_from_flags(s));
     TRY(bootstrap_run(s));
     s->definitions = definitions_new(s);
     return metrics_api_register(s);
@@ -89,6 +95,7 @@ void apiserver_free(struct apiserver *s) {
     definitions_free(s->definitions);
     worker_pool_close(s->workers);
     apiservices_free(s->apiservices);
+    issuer_keys_free(s->issuer_keys);
     if (s->client) http_client_close(s->client);
     connector_free(s->connector);
     tls_cache_free(s->tls_cache);

@@ -69,6 +69,10 @@ void awshost_stop(struct awshost *h, void (*done)(void *arg), void *arg) {
     else done(arg);
 }
 
+void awshost_drain(struct awshost *h) {
+    if (h != NULL && h->aws != NULL) aws_drain(h->aws);
+}
+
 void awshost_free(struct awshost *h) {
     if (h == NULL) return;
     aws_close(h->aws);

@@ -20,6 +20,7 @@ MUST_CHECK struct error *awshost_start(const struct awshost_config *c, struct aw
 MUST_CHECK struct error *awshost_renew(struct awshost *h, const char *tls_cert, const char *tls_key); /* a renewed certificate; any thread */
 /* In two steps, since requests may still run on workers: no new ones, then (loops still turning) the end. */
 void awshost_stop(struct awshost *h, void (*done)(void *arg), void *arg);
+void awshost_drain(struct awshost *h); /* waits for running actions; NULL is allowed */
 void awshost_free(struct awshost *h);
 struct aws *awshost_aws(struct awshost *h);
 const char *awshost_url(const struct awshost *h);

@@ -55,6 +55,13 @@ static void pod_identity(struct arena *a, const char *ns, const char *account, s
                                  .associated = eks_associated_role(i->eks, a, ns, account) != NULL};
 }
 
+static bool identity_provider(struct arena *a, struct oidc_provider *out, void *arg) {
+    const struct json *o = eks_identity_provider(((struct identity *)arg)->eks, a);
+    *out = (struct oidc_provider){json_str(o, "issuerUrl"), json_str(o, "clientId"), json_str(o, "usernameClaim"), json_str(o, "usernamePrefix"), json_str(o, "groupsClaim"),
+                                  json_str(o, "groupsPrefix"), json_member(o, "requiredClaims")};
+    return o != NULL;
+}
+
 /* ---- what the AWS side asks ---- */
 
 static enum eks_issued check_issued(struct arena *a, const char *token, const char **why, void *arg) {
@@ -92,7 +99,7 @@ struct error *identity_start(const struct identity_config *c, struct identity **
     apiserver_add_token_authenticator(c->api, &(struct apiserver_token_authenticator){.prefix = "k8s-aws-v1.", .authenticate = sign_in, .blocks = c->options->real, .arg = i});
     apiserver_add_grants(c->api, grants_of, i);
     apiserver_set_pod_identity(c->api, pod_identity, i);
-    return NULL;
+    return apiserver_add_oidc(c->api, identity_provider, i);
 }
 
 void identity_free(struct identity *i) {

@@ -34,8 +34,7 @@ const char *host_address(struct arena *a) {
     return arena_strdup(a, text);
 }
 
-/* "key=value" lists become an object. */
-static const struct json *labels_json(struct arena *a, const char *const *list) {
+const struct json *labels_json(struct arena *a, const char *const *list) {
     struct json_object o = {.arena = a};
     for (; list != NULL && *list != NULL; list++) {
         const char *equals = strchr(*list, '=');

@@ -22,6 +22,8 @@ MUST_CHECK struct error *nodehost_start(const struct nodehost_config *c, struct 
 MUST_CHECK struct error *nodehost_renew(struct nodehost *n, const struct pki_pair *serving); /* a renewed certificate; any thread */
 void nodehost_stop(struct nodehost *n);
 
+const struct json *labels_json(struct arena *a, const char *const *list); /* "key=value" texts as an object; NULL is empty */
+
 /* The host's name in lower case, and the address that the default route uses (127.0.0.1 without one). */
 const char *host_name(struct arena *a);
 const char *host_address(struct arena *a);

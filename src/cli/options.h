@@ -13,7 +13,7 @@ struct node_options {
 struct aws_options {
     const char *bind_address, *account, *region, *cluster_name, *partition;
     int64_t port;
-    bool tls, pod_endpoint, real;
+    bool tls, pod_endpoint, real, pod_metadata, metadata_v1;
 };
 struct server_options {
     const char *config, *data_dir, *log_level;
@@ -22,6 +22,8 @@ struct server_options {
     int64_t secure_port, signing_duration;
     const char *const *tls_san;
     const char *token_auth_file, *issuer;
+    const char *oidc_issuer, *oidc_client_id, *oidc_ca_file, *oidc_username_claim, *oidc_username_prefix, *oidc_groups_claim, *oidc_groups_prefix;
+    const char *const *oidc_required_claims;
     const char *audit_log_path, *audit_policy_file;
     int64_t audit_log_maxsize, audit_log_maxbackup;
     const char *const *audiences, *const *authorization_mode, *const *feature_gates;

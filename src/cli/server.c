@@ -19,6 +19,8 @@
 #include "controllers/controllers.h"
 #include "net/http.h"
 #include "net/tls.h"
+#include "network/network.h"
+#include "platform/aws/metadata.h"
 #include "scheduler/scheduler.h"
 #include "store/encrypt.h"
 #include <arpa/inet.h>
@@ -52,6 +54,7 @@ struct server {
     struct nodehost *node;
     struct awshost *aws;
     struct identity *identity;
+    struct metadata *metadata;
 };
 
 /* ---- parts ---- */
@@ -135,7 +138,12 @@ static struct error *start_api(struct server *s) {
     if (sscanf(o->node_ports, "%d-%d", &first, &last) != 2 || first < 1 || last > 65535 || first > last) {
         return error_new("--service-node-port-range: \"%s\" is not a range such as 30000-32767", o->node_ports);
     }
+    const char *oidc_ca = NULL;
+    if (o->oidc_ca_file) TRY(read_text(&s->arena, o->oidc_ca_file, &oidc_ca));
     struct apiserver_config c = {
+        .oidc = {o->oidc_issuer, o->oidc_client_id, o->oidc_username_claim, o->oidc_username_prefix, o->oidc_groups_claim, o->oidc_groups_prefix,
+                 labels_json(&s->arena, o->oidc_required_claims)},
+        .oidc_ca = oidc_ca,
         .store = s->store, .clock = &clock_real, .client_loop = s->client_loop, .token_auth_file = o->token_auth_file, .client_ca = s->ca_pem,
         .anonymous = o->anonymous_auth, .authorization_modes = o->authorization_mode, .issuer = o->issuer, .audiences = o->audiences,
         .service_account_key = key, .service_cidrs = (const char *const[]){o->service_cidr, NULL}, .node_port_first = first, .node_port_last = last,
@@ -197,6 +205,18 @@ static struct error *start_node(struct server *s) {
         .in_server = true,
     };
     return nodehost_start(&c, &s->node);
+}
+
+static bool wants_metadata(const struct server *s) { return s->aws != NULL && s->o.agent; }
+
+/* Where the genuine AWS is used, the machine's own metadata service stays visible. */
+static struct error *start_metadata(struct server *s) {
+    TRY(network_hold_address(1, POD_IDENTITY_ADDRESS));
+    if (!s->o.aws.real) TRY(network_hold_address(2, INSTANCE_METADATA_ADDRESS));
+    struct metadata_config c = {.eks = identity_eks(s->identity), .aws = awshost_aws(s->aws), .node_name = s->node_name, .cluster_cidr = s->o.cluster_cidr,
+                                .instance_metadata = !s->o.aws.real, .pods_allowed = s->o.aws.pod_metadata, .version_1 = s->o.aws.metadata_v1,
+                                .loops = s->loops, .loop_count = s->loop_count};
+    return metadata_start(&c, &s->metadata);
 }
 
 static bool wants_scheduler(const struct server *s) { return s->o.agent || str_in("*", s->o.controllers); }
@@ -284,6 +304,7 @@ static const struct part {
     {"scheduler", start_scheduler, wants_scheduler},
     {"AWS endpoint", start_aws, wants_aws},
     {"node agent", start_node, wants_node},
+    {"pod identity", start_metadata, wants_metadata},
 };
 
 /* ---- stopping ---- */
@@ -295,6 +316,10 @@ static void stop_http(struct server *s) {
 }
 
 static void stop_aws(struct server *s) {
+    if (s->metadata != NULL) {
+        metadata_stop(s->metadata, signals_tell, NULL);
+        signals_wait_told();
+    }
     if (s->aws == NULL) return;
     awshost_stop(s->aws, signals_tell, NULL);
     signals_wait_told();
@@ -308,6 +333,8 @@ static void stop(struct server *s) {
     if (s->controllers != NULL) runner_group_stop(s->controllers);
     if (s->api != NULL) apiserver_shutdown(s->api);
     stop_http(s);
+    awshost_drain(s->aws);
+    metadata_free(s->metadata);
     identity_free(s->identity);
     awshost_free(s->aws);
     if (s->cache != NULL) cache_free(s->cache);
@@ -402,6 +429,14 @@ static const struct flag flags[] = {
     {"cluster-signing-duration", FLAG_DURATION, O(signing_duration), "8760h", NULL, "life of certificates; renewed when a third of it is left"},
     {"service-account-issuer", FLAG_STRING, O(issuer), "https://kubernetes.default.svc", "URL", "issuer of service account tokens"},
     {"api-audiences", FLAG_LIST, O(audiences), NULL, "NAME,…", "audiences of service account tokens; the issuer if not given"},
+    {"oidc-issuer-url", FLAG_STRING, O(oidc_issuer), NULL, "URL", "OpenID Connect issuer whose tokens are accepted"},
+    {"oidc-client-id", FLAG_STRING, O(oidc_client_id), NULL, "ID", "client id that they must be for"},
+    {"oidc-ca-file", FLAG_STRING, O(oidc_ca_file), NULL, "FILE", "CA of the issuer's certificate; the system's if not given"},
+    {"oidc-username-claim", FLAG_STRING, O(oidc_username_claim), "sub", "CLAIM", "claim with the user's name"},
+    {"oidc-username-prefix", FLAG_STRING, O(oidc_username_prefix), NULL, "PREFIX", "prefix of user names; the issuer's URL and # if not given; - is none"},
+    {"oidc-groups-claim", FLAG_STRING, O(oidc_groups_claim), NULL, "CLAIM", "claim with the user's groups"},
+    {"oidc-groups-prefix", FLAG_STRING, O(oidc_groups_prefix), NULL, "PREFIX", "prefix of groups"},
+    {"oidc-required-claim", FLAG_LIST, O(oidc_required_claims), NULL, "KEY=VALUE,…", "claims that must be there with these values"},
     {"audit-policy-file", FLAG_STRING, O(audit_policy_file), NULL, "FILE", "audit.k8s.io/v1 Policy: what is logged at which level"},
     {"audit-log-path", FLAG_STRING, O(audit_log_path), NULL, "FILE", "where audit events go, one JSON object per line; - is standard output"},
     {"audit-log-maxsize", FLAG_INT, O(audit_log_maxsize), "100", "MB", "size at which a new audit log is begun"},
@@ -428,6 +463,8 @@ static const struct flag flags[] = {
     {"aws-cluster-name", FLAG_STRING, O(aws.cluster_name), "coracle", "NAME", "name of the cluster for EKS and sign-in"},
     {"aws-pod-endpoint", FLAG_BOOL, O(aws.pod_endpoint), "true", NULL, "tell pods with an AWS role where this endpoint is (AWS_ENDPOINT_URL); false: they use real AWS"},
     {"aws-real", FLAG_BOOL, O(aws.real), "false", NULL, "show sign-in tokens of foreign keys to the genuine STS, and read the keys of foreign OIDC issuers"},
+    {"aws-pod-metadata", FLAG_BOOL, O(aws.pod_metadata), "false", NULL, "let pods use the instance metadata service, and so the node's role"},
+    {"aws-metadata-v1", FLAG_BOOL, O(aws.metadata_v1), "false", NULL, "answer instance metadata without a session token, too (IMDSv1)"},
     {"aws-partition", FLAG_STRING, O(aws.partition), "aws", "NAME", "partition whose STS hosts are genuine: aws, aws-cn, aws-us-gov …"},
     {"aws-account-id", FLAG_STRING, O(aws.account), NULL, "NUMBER", "account number; one of the cluster's own if not given"},
     {"aws-region", FLAG_STRING, O(aws.region), "us-east-1", "NAME", "region of what has no other"},

@@ -43,7 +43,12 @@ void network_stop(struct network *n) {
     free(n);
 }
 
+static const char *const address_holders[] = {"coracle.aws1", "coracle.aws2"};
+
+struct error *network_hold_address(int which, const char *address) { return rtnl_holder(address_holders[which - 1], address); }
+
 struct error *network_remove_all(void) {
+    for (size_t i = 0; i < ARRAY_LEN(address_holders); i++) TRY(rtnl_link_delete(address_holders[i]));
     TRY(proxy_remove_all());
     portmap_remove_all();
     TRY(rtnl_routes_delete());

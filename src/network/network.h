@@ -2,7 +2,7 @@
  * and cluster DNS. Everything is driven by the caches of Nodes, Services, EndpointSlices and Pods, and works the same
  * in the server's process and on a further machine.
  *
- * It touches only what it makes: the interfaces coracle0, coracle.dns and coracle.vx, routes with protocol 107, the
+ * It touches only what it makes: the interfaces coracle0, coracle.dns, coracle.vx, coracle.aws1 and coracle.aws2, routes with protocol 107, the
  * nftables tables `coracle` (ip, ip6), and the CNI configuration in the node's own directory. */
 #pragma once
 #include "client/cache.h"
@@ -24,5 +24,8 @@ struct network;
 MUST_CHECK struct error *network_start(const struct network_config *c, struct network **out);
 /* Stops working but leaves rules, routes and interfaces in place: pods keep running and are reachable. */
 void network_stop(struct network *n);
+/* Gives this machine a link-local address of its own (169.254.x.y), on the interface coracle.aws1 or coracle.aws2 (`which`),
+ * where pods reach it. Stays when the network is stopped. */
+MUST_CHECK struct error *network_hold_address(int which, const char *address);
 /* Removes everything the network ever made on this machine (uninstall). */
 MUST_CHECK struct error *network_remove_all(void);

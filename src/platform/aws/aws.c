@@ -27,9 +27,13 @@ struct error *aws_open(const struct aws_config *c, struct aws **out) {
     return NULL;
 }
 
+void aws_drain(struct aws *w) {
+    if (w->workers != NULL) worker_pool_close(TAKE(w->workers));
+}
+
 void aws_close(struct aws *w) {
     if (w == NULL) return;
-    worker_pool_close(w->workers);
+    aws_drain(w);
     iam_state_close(w->iam);
     arena_free(&w->arena);
     free(w);

@@ -32,7 +32,8 @@ struct aws {
 
 /* Opens IAM's state, blocking until it is read. Strings are copied. */
 MUST_CHECK struct error *aws_open(const struct aws_config *c, struct aws **out);
-void aws_close(struct aws *w); /* after the HTTP server has stopped */
+void aws_drain(struct aws *w); /* waits for running actions; after the HTTP server has stopped */
+void aws_close(struct aws *w); /* the same, and frees */
 /* The handler of the HTTP server; arg is the struct aws. */
 void aws_handle(struct http_exchange *x, void *arg);
 void aws_metrics(struct buf *out, void *arg); /* Prometheus text; arg is the struct aws */

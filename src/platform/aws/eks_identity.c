@@ -2,6 +2,7 @@
  * mode says (aws-iam-authenticator: pkg/mapper, pkg/server; EKS User Guide, "Grant IAM users access to Kubernetes APIs"). */
 #include "base/str.h"
 #include "platform/aws/eks_internal.h"
+#include "platform/aws/instances.h"
 #include <stdio.h>
 #include <strings.h>
 
@@ -118,13 +119,12 @@ static bool instance_form(const char *s) {
     return str_starts(s, "i-") && (n == 10 || n == 19) && strspn(s + 2, "0123456789abcdef") == n - 2;
 }
 
-/* The private DNS name of an instance is its node's name; its provider id ends in the instance's id. */
+/* The private DNS name of an instance is its node's name. */
 static const char *private_dns_name(struct eks *e, struct arena *a, const char *instance) {
-    cleanup_doc_list struct doc_list nodes = {0};
-    cache_list(e->aws->cache, &resource_nodes, NULL, &nodes);
-    for (size_t i = 0; i < nodes.len; i++) {
-        const char *id = json_str_or(nodes.items[i]->root, "spec.providerID", ""), *slash = strrchr(id, '/');
-        if (slash && strcmp(slash + 1, instance) == 0) return arena_strdup(a, doc_name(nodes.items[i]));
+    size_t count;
+    const struct aws_instance *all = aws_instances(e->aws, a, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(all[i].id, instance) == 0) return all[i].node;
     }
     return NULL;
 }

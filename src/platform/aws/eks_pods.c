@@ -26,7 +26,8 @@ static const char *association_arn(struct arena *a, const struct eks *e, const s
 static const struct json *association_json(struct aws_request *r, const struct json *o) {
     struct eks *e = eks_of(r);
     const struct json *fixed = json_make(r->arena, "{'clusterName':%s,'associationArn':%s}", e->config.cluster, association_arn(r->arena, e, o));
-    JSON_EACH_MEMBER(m, json_copy(r->arena, o)) fixed = json_with_member(r->arena, fixed, m->key, &m->value);
+    const struct json *own = json_copy(r->arena, o);
+    JSON_EACH_MEMBER(m, own) fixed = json_with_member(r->arena, fixed, m->key, &m->value);
     return fixed;
 }
 

@@ -144,7 +144,8 @@ static const struct json *updates_of(struct aws_request *r) {
 struct error *eks_describe_update(struct aws_request *r, const struct json **out) {
     TRY(eks_check_cluster(r));
     const char *id = aws_param(r, "updateId");
-    JSON_EACH(u, updates_of(r)) {
+    const struct json *updates = updates_of(r);
+    JSON_EACH(u, updates) {
         if (json_str_is(u, "id", id)) return *out = json_make(r->arena, "{'update':%v}", u), NULL;
     }
     return aws_error(404, "ResourceNotFoundException", "No update found for ID: %s", id ? id : "");
@@ -153,7 +154,8 @@ struct error *eks_describe_update(struct aws_request *r, const struct json **out
 struct error *eks_list_updates(struct aws_request *r, const struct json **out) {
     struct json_array ids = {.arena = r->arena};
     TRY(eks_check_cluster(r));
-    JSON_EACH(u, updates_of(r)) json_array_add(&ids, json_member(u, "id"));
+    const struct json *updates = updates_of(r);
+    JSON_EACH(u, updates) json_array_add(&ids, json_member(u, "id"));
     return eks_page(r, "updateIds", json_array_done(&ids), out);
 }
 
