@@ -4,7 +4,7 @@ CORACLE := $(BUILD)/coracle
 SHARED ?= ../shared
 ARGS ?=
 
-.PHONY: all build run test unit e2e crash fuzz lint bench difftest clusterdiff conformance clean
+.PHONY: all build run test unit threads e2e crash fuzz lint bench difftest clusterdiff conformance clean
 all: build
 
 build:
@@ -21,7 +21,7 @@ test:
 	@scripts/install-dependencies --test
 	@scripts/test all
 
-unit e2e crash fuzz lint: build
+unit threads e2e crash fuzz lint: build
 	@scripts/install-dependencies --test
 	@scripts/test $@
 
@@ -37,4 +37,4 @@ conformance: build
 	@scripts/conformance $(CORACLE) $(SHARED) $(ARGS)
 
 clean:
-	rm -rf $(BUILD) $(BUILD)-test $(BUILD).log
+	rm -rf $(BUILD) $(BUILD)-test $(BUILD)-tsan $(BUILD)-fuzz $(BUILD).log

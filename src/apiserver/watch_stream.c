@@ -7,14 +7,19 @@
 #include "apiserver/watch.h"
 
 #define PENDING_MAX (256 << 10) /* bytes queued for a slow client; what comes after waits in the store */
-#define LINE_MAX_ 8192            /* events up to here are written in one piece */
+#define BATCH_MAX (16 << 10)       /* small events go out together: one chunk, one TLS record, one system call */
 #define BOOKMARK_EVERY SECONDS(60)
 
+struct batch {
+    size_t len;
+    char bytes[BATCH_MAX];
+};
 struct watch_stream {
     struct watch_stream *next, *prev;  /* of the server's list */
     struct request *r;
     struct apiserver_watch *watch;
     struct loop_timer *timeout, *bookmark;
+    struct batch *batch;               /* what this turn of the loop has to say; on its stack */
     struct list_answer *initial;       /* the state that comes first; NULL when it is sent */
     size_t initial_sent;
     uint64_t after;                    /* events up to this revision are not sent */
@@ -75,6 +80,34 @@ static void pb_watch_event(struct buf *out, const char *type, const void *object
     buf_free(&raw);
 }
 
+static void flush(struct watch_stream *w) {
+    if (w->batch->len > 0) http_write(w->r->x, w->batch->bytes, w->batch->len, NULL, NULL);
+    w->batch->len = 0;
+}
+
+static void batch_begin(struct watch_stream *w, struct batch *b) {
+    b->len = 0;
+    w->batch = b;
+}
+
+static void batch_end(struct watch_stream *w) {
+    if (!w->client_gone) flush(w);
+    w->batch = NULL;
+}
+
+static void add(struct watch_stream *w, const void *p, size_t n) {
+    memcpy(w->batch->bytes + w->batch->len, p, n);
+    w->batch->len += n;
+}
+
+/* In one piece with its neighbours if it is small. */
+static void write_bytes(struct watch_stream *w, const void *p, size_t n) {
+    if (w->batch == NULL) return http_write(w->r->x, p, n, NULL, NULL);
+    if (n > BATCH_MAX - w->batch->len) flush(w);
+    if (n <= BATCH_MAX) add(w, p, n);
+    else http_write(w->r->x, p, n, NULL, NULL);
+}
+
 static void write_frame(struct watch_stream *w, const char *type, struct arena *a, const struct json *o, const struct type *t) {
     struct buf object = {0}, event = {0}, frame = {0};
     cleanup_error struct error *e = NULL;
@@ -85,7 +118,7 @@ static void write_frame(struct watch_stream *w, const char *type, struct arena *
         uint8_t n[4] = {(uint8_t)(event.len >> 24), (uint8_t)(event.len >> 16), (uint8_t)(event.len >> 8), (uint8_t)event.len};
         buf_add(&frame, n, 4);
         buf_add(&frame, event.data, event.len);
-        http_write(w->r->x, frame.data, frame.len, NULL, NULL);
+        write_bytes(w, frame.data, frame.len);
     }
     buf_free(&object);
     buf_free(&event);
@@ -97,25 +130,28 @@ static void write_json(struct watch_stream *w, const char *type, const struct js
     buf_printf(&line, "{\"type\":\"%s\",\"object\":", type);
     json_encode(&line, o);
     buf_adds(&line, "}\n");
-    http_write(w->r->x, line.data, line.len, NULL, NULL);
+    write_bytes(w, line.data, line.len);
     buf_free(&line);
 }
 
 static void release_doc(void *d) { doc_unref(d); }
 
-/* The object's cached encoding between a head and a tail. */
+/* The object's cached encoding between a head and a tail. Only while there is a batch. */
 static void write_doc(struct watch_stream *w, const char *type, struct doc *d) {
+    static const char before[] = "{\"type\":\"", between[] = "\",\"object\":", after[] = "}\n";
     const struct doc_bytes *b = doc_encoded(d);
-    char line[LINE_MAX_];
-    size_t n = (size_t)snprintf(line, sizeof(line), "{\"type\":\"%s\",\"object\":", type);
-    if (n + b->len + 2 <= sizeof(line)) {
-        memcpy(line + n, b->data, b->len);
-        memcpy(line + n + b->len, "}\n", 2);
-        return http_write(w->r->x, line, n + b->len + 2, NULL, NULL);
+    size_t length = strlen(type), framing = sizeof(before) + sizeof(between) + sizeof(after) - 3 + length;
+    bool small = framing + b->len <= BATCH_MAX;
+    if ((small ? framing + b->len : framing) > BATCH_MAX - w->batch->len) flush(w);
+    add(w, before, sizeof(before) - 1);
+    add(w, type, length);
+    add(w, between, sizeof(between) - 1);
+    if (small) add(w, b->data, b->len);
+    else {
+        flush(w);
+        http_write(w->r->x, b->data, b->len, release_doc, doc_ref(d));
     }
-    http_write(w->r->x, line, n, NULL, NULL);
-    http_write(w->r->x, b->data, b->len, release_doc, doc_ref(d));
-    http_write(w->r->x, "}\n", 2, NULL, NULL);
+    add(w, after, sizeof(after) - 1);
 }
 
 static const struct json *transformed(struct watch_stream *w, struct request *r, const struct json *o) {
@@ -164,12 +200,14 @@ static void write_bookmark(struct watch_stream *w, uint64_t revision, bool initi
 
 static const char *const event_names[] = {[STORE_ADDED] = "ADDED", [STORE_MODIFIED] = "MODIFIED", [STORE_DELETED] = "DELETED"};
 
+static size_t pending(const struct watch_stream *w) { return http_pending(w->r->x) + w->batch->len; }
+
 /* True when all of it is queued. */
 static bool pump_initial(struct watch_stream *w) {
     struct list_answer *l = w->initial;
     if (l == NULL) return true;
     while (w->initial_sent < l->len) {
-        if (w->client_gone || http_pending(w->r->x) >= PENDING_MAX) return false;
+        if (w->client_gone || pending(w) >= PENDING_MAX) return false;
         write_event(w, "ADDED", l->docs[w->initial_sent]);
         doc_unref(l->docs[w->initial_sent++]);
     }
@@ -178,17 +216,25 @@ static bool pump_initial(struct watch_stream *w) {
     return true;
 }
 
-static void pump_events(struct watch_stream *w) {
+/* Returns whether the watch has lost events. */
+static bool pump_batches(struct watch_stream *w) {
     struct store_event ev;
+    struct batch batch;
     bool lost = false;
-    if (!pump_initial(w)) return;
-    while (!w->client_gone && http_pending(w->r->x) < PENDING_MAX) {
+    batch_begin(w, &batch);
+    bool ready = pump_initial(w);
+    while (ready && !w->client_gone && pending(w) < PENDING_MAX) {
         if (!apiserver_watch_next(w->watch, &ev, &lost)) break;
         if (ev.revision <= w->after) continue;
         write_event(w, event_names[ev.type], ev.doc);
         w->sent = ev.revision;
     }
-    if (!lost) return;
+    batch_end(w);
+    return lost;
+}
+
+static void pump_events(struct watch_stream *w) {
+    if (!pump_batches(w)) return;
     cleanup_error struct error *e = status_expired("too old resource version: %llu (%llu)", (unsigned long long)w->sent,
                                                    (unsigned long long)store_revision(w->r->server->store));
     write_error(w, e);
@@ -230,7 +276,11 @@ static void on_bookmark(void *arg) {
     struct watch_stream *w = arg;
     w->bookmark = loop_timer_start(w->r->x->loop, BOOKMARK_EVERY, on_bookmark, w);
     uint64_t at = apiserver_watch_progress(w->watch);
-    if (at > w->sent && w->initial == NULL) write_bookmark(w, at, false);
+    if (at <= w->sent || w->initial != NULL) return;
+    struct batch batch;
+    batch_begin(w, &batch);
+    write_bookmark(w, at, false);
+    batch_end(w);
 }
 
 static int64_t timeout_of(const struct request *r) {

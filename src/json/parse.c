@@ -137,7 +137,7 @@ static bool number(struct parser *p, struct json *out) {
 static int hex4(const char *s) {
     int v = 0;
     for (int i = 0; i < 4; i++) {
-        int c = s[i], d = is_digit((char)c) ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
+        int c = (unsigned char)s[i], d = is_digit((char)c) ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
         if (d < 0) return -1 - i;
         v = v << 4 | d;
     }

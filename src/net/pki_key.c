@@ -31,9 +31,59 @@ static struct pki_key *wrap(EVP_PKEY *pkey)
     return k;
 }
 
+static EVP_PKEY *from_params(const char *type, int selection, OSSL_PARAM_BLD *bld)
+{
+    EVP_PKEY *pkey = NULL;
+    OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(bld);
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
+    if (EVP_PKEY_fromdata_init(ctx) == 1) EVP_PKEY_fromdata(ctx, &pkey, selection, params);
+    EVP_PKEY_CTX_free(ctx);
+    OSSL_PARAM_free(params);
+    return pkey;
+}
+
+/* A prime whose predecessor has no factor in common with the exponent, which is prime itself. */
+#define RSA_EXPONENT 65537
+static bool rsa_prime(BIGNUM *p, BN_CTX *c)
+{
+    do {
+        if (BN_generate_prime_ex2(p, 1024, 0, NULL, NULL, NULL, c) != 1) return false;
+    } while (BN_mod_word(p, RSA_EXPONENT) == 1);
+    BN_set_flags(p, BN_FLG_CONSTTIME);
+    return true;
+}
+
+/* From two random primes, as OpenSSL made keys before version 3: its present way (SP 800-56B, with auxiliary primes) takes
+ * most of the time of a server's first start. PKCS #1 (RFC 8017, 3.2) names the parts. */
+static EVP_PKEY *rsa_new(void)
+{
+    enum { N, E, D, P, Q, DP, DQ, QINV, P1, Q1, PHI, NUMBERS };
+    static const char *const names[] = {OSSL_PKEY_PARAM_RSA_N, OSSL_PKEY_PARAM_RSA_E, OSSL_PKEY_PARAM_RSA_D, OSSL_PKEY_PARAM_RSA_FACTOR1,
+                                        OSSL_PKEY_PARAM_RSA_FACTOR2, OSSL_PKEY_PARAM_RSA_EXPONENT1, OSSL_PKEY_PARAM_RSA_EXPONENT2,
+                                        OSSL_PKEY_PARAM_RSA_COEFFICIENT1};
+    BIGNUM *b[NUMBERS];
+    BN_CTX *c = BN_CTX_secure_new();
+    OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
+    for (int i = 0; i < NUMBERS; i++) b[i] = BN_secure_new();
+    bool ok = BN_set_word(b[E], RSA_EXPONENT) && rsa_prime(b[P], c);
+    do ok = ok && rsa_prime(b[Q], c) && BN_sub(b[N], b[P], b[Q]);
+    while (ok && BN_num_bits(b[N]) <= 1024 - 100); /* FIPS 186-4, B.3.1: the primes are not near each other */
+    ok = ok && BN_mul(b[N], b[P], b[Q], c) && BN_sub(b[P1], b[P], BN_value_one()) && BN_sub(b[Q1], b[Q], BN_value_one()) && BN_mul(b[PHI], b[P1], b[Q1], c);
+    BN_set_flags(b[PHI], BN_FLG_CONSTTIME);
+    ok = ok && BN_mod_inverse(b[D], b[E], b[PHI], c);
+    BN_set_flags(b[D], BN_FLG_CONSTTIME);
+    ok = ok && BN_mod(b[DP], b[D], b[P1], c) && BN_mod(b[DQ], b[D], b[Q1], c) && BN_mod_inverse(b[QINV], b[Q], b[P], c);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) ok = ok && OSSL_PARAM_BLD_push_BN(bld, names[i], b[i]);
+    EVP_PKEY *key = ok ? from_params("RSA", EVP_PKEY_KEYPAIR, bld) : NULL;
+    OSSL_PARAM_BLD_free(bld);
+    for (int i = 0; i < NUMBERS; i++) BN_clear_free(b[i]);
+    BN_CTX_free(c);
+    return key;
+}
+
 struct pki_key *pki_key_new(enum pki_key_type type)
 {
-    EVP_PKEY *p = type == PKI_P256 ? EVP_EC_gen("P-256") : EVP_RSA_gen(2048);
+    EVP_PKEY *p = type == PKI_P256 ? EVP_EC_gen("P-256") : rsa_new();
     if (p == NULL) abort(); /* no memory or no randomness */
     return wrap(p);
 }
@@ -204,17 +254,6 @@ static bool decode(struct arena *a, const char *s, char **out, size_t *n)
     return s != NULL && base64url_decode(a, s, strlen(s), out, n);
 }
 
-static EVP_PKEY *from_params(const char *type, OSSL_PARAM_BLD *bld)
-{
-    EVP_PKEY *pkey = NULL;
-    OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(bld);
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
-    if (EVP_PKEY_fromdata_init(ctx) == 1) EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params);
-    EVP_PKEY_CTX_free(ctx);
-    OSSL_PARAM_free(params);
-    return pkey;
-}
-
 static EVP_PKEY *import_rsa(struct arena *a, const struct pki_jwk *j)
 {
     char *n, *e;
@@ -224,7 +263,7 @@ static EVP_PKEY *import_rsa(struct arena *a, const struct pki_jwk *j)
     BIGNUM *bn = BN_bin2bn((unsigned char *)n, (int)n_len, NULL), *be = BN_bin2bn((unsigned char *)e, (int)e_len, NULL);
     OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_N, bn);
     OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_E, be);
-    EVP_PKEY *pkey = from_params("RSA", bld);
+    EVP_PKEY *pkey = from_params("RSA", EVP_PKEY_PUBLIC_KEY, bld);
     OSSL_PARAM_BLD_free(bld);
     BN_free(bn);
     BN_free(be);
@@ -246,7 +285,7 @@ static EVP_PKEY *import_ec(struct arena *a, const struct pki_jwk *j)
     OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
     OSSL_PARAM_BLD_push_utf8_string(bld, OSSL_PKEY_PARAM_GROUP_NAME, algs[i].group, 0);
     OSSL_PARAM_BLD_push_octet_string(bld, OSSL_PKEY_PARAM_PUB_KEY, point, 1 + 2 * half);
-    EVP_PKEY *pkey = from_params("EC", bld);
+    EVP_PKEY *pkey = from_params("EC", EVP_PKEY_PUBLIC_KEY, bld);
     OSSL_PARAM_BLD_free(bld);
     return pkey;
 }

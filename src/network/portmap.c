@@ -3,16 +3,15 @@
 #include "base/child.h"
 #include "base/str.h"
 
-#define HOSTPORT "CNI-HOSTPORT-"
-#define LOCAL_JUMP "-m", "addrtype", "--dst-type", "LOCAL", "-j", HOSTPORT "DNAT"
+#define LOCAL_JUMP "-m", "addrtype", "--dst-type", "LOCAL", "-j", "CNI-HOSTPORT-DNAT"
 #define LONGEST 12
 
 /* The arguments behind `iptables -w -t nat`, in an order in which each can succeed. */
 static const char *const undo[][LONGEST] = {
     {"-D", "PREROUTING", LOCAL_JUMP}, {"-D", "OUTPUT", LOCAL_JUMP},
-    {"-D", "POSTROUTING", "-m", "comment", "--comment", "CNI portfwd requiring masquerade", "-j", HOSTPORT "MASQ"},
-    {"-F", HOSTPORT "DNAT"}, {"-F", HOSTPORT "MASQ"}, {"-F", HOSTPORT "SETMARK"},
-    {"-X", HOSTPORT "DNAT"}, {"-X", HOSTPORT "MASQ"}, {"-X", HOSTPORT "SETMARK"},
+    {"-D", "POSTROUTING", "-m", "comment", "--comment", "CNI portfwd requiring masquerade", "-j", "CNI-HOSTPORT-MASQ"},
+    {"-F", "CNI-HOSTPORT-DNAT"}, {"-F", "CNI-HOSTPORT-MASQ"}, {"-F", "CNI-HOSTPORT-SETMARK"},
+    {"-X", "CNI-HOSTPORT-DNAT"}, {"-X", "CNI-HOSTPORT-MASQ"}, {"-X", "CNI-HOSTPORT-SETMARK"},
 };
 
 static bool iptables(const char *program, const char *const *words, struct buf *out) {
@@ -38,7 +37,7 @@ static void clean(const char *program, const char *family) {
     int status;
     if (!iptables(program, list, &rules)) return; /* no iptables, so no portmap */
     bool in_use = strstr(buf_str(&rules), "CNI-DN-") != NULL; /* another runtime has ports */
-    for (size_t i = 0; i < ARRAY_LEN(undo) && !in_use && strstr(rules.data, HOSTPORT) != NULL; i++) iptables(program, undo[i], NULL);
+    for (size_t i = 0; i < ARRAY_LEN(undo) && !in_use && strstr(buf_str(&rules), "CNI-HOSTPORT-") != NULL; i++) iptables(program, undo[i], NULL);
     buf_clear(&rules);
     if (!iptables(program, list, &rules) || !is_empty(buf_str(&rules))) return;
     const char *const argv[] = {"nft", "delete", "table", family, "nat", NULL}; /* even listing makes it */

@@ -59,7 +59,7 @@ static bool prefilter(struct cycle *c, size_t self) {
     if (!own && c->state->with_anti_affinity == 0) return c->skip_filter[self] = true;
     struct counts *k = c->data[self] = xcalloc(1, sizeof(*k));
     for (size_t i = 0; i < c->count; i++) {
-        struct node_info *n = c->results[i].node;
+        struct node_info *n = c->state->list[i];
         if (!own && n->with_anti_affinity == 0) continue;
         for (size_t j = 0; j < n->pod_count; j++) count_pod(c, k, n, n->pods[j], 1);
     }
@@ -113,7 +113,7 @@ static bool prescore(struct cycle *c, size_t self) {
     if (c->data[self] == NULL) c->data[self] = xcalloc(1, sizeof(struct counts));
     struct map *scores = &((struct counts *)c->data[self])->scores;
     for (size_t i = 0; i < c->count; i++) {
-        struct node_info *n = c->results[i].node;
+        struct node_info *n = c->state->list[i];
         if (!own && n->with_affinity == 0) continue;
         for (size_t j = 0; j < n->pod_count; j++) {
             const struct pod_info *p = n->pods[j];

@@ -53,7 +53,8 @@ static enum verdict run_filters(struct cycle *c, struct node_result *r) {
 enum verdict cycle_filter_node(struct cycle *c, struct nominations *nominated, struct node_result *r) {
     struct pod_info *added[16];
     size_t n = 0;
-    for (struct map_slot *m = map_first(&nominated->by_pod); m != NULL && n < ARRAY_LEN(added); m = map_next(&nominated->by_pod, m)) {
+    struct map_slot *first = nominated->by_pod.count > 0 ? map_first(&nominated->by_pod) : NULL;
+    for (struct map_slot *m = first; m != NULL && n < ARRAY_LEN(added); m = map_next(&nominated->by_pod, m)) {
         struct nomination *o = m->value;
         if (!str_eq(o->node, r->node->name) || o->pod->priority < c->pod->priority || str_eq(o->pod->uid, c->pod->uid)) continue;
         cycle_move_pod(c, r->node, o->pod, true);
@@ -78,19 +79,18 @@ static bool prefilter(struct cycle *c) {
     return true;
 }
 
-static size_t filter_all(struct cycle *c, struct nominations *nominated, size_t *start) {
-    size_t found = 0, wanted = enough(c->count), looked = 0;
-    for (; looked < c->count && found < wanted; looked++) {
-        struct node_result *r = &c->results[(*start + looked) % c->count];
+static void filter_all(struct cycle *c, struct nominations *nominated, size_t *start) {
+    size_t wanted = enough(c->count);
+    while (c->looked < c->count && c->found < wanted) {
+        struct node_result *r = &c->results[c->looked];
+        *r = (struct node_result){.node = c->state->list[(*start + c->looked++) % c->count]};
         if (c->only_nodes != NULL && !str_in(r->node->name, c->only_nodes)) {
             r->verdict = node_refuse(r, UNRESOLVABLE, "node(s) didn't satisfy plugin(s) [NodeAffinity]");
             continue;
         }
-        found += cycle_filter_node(c, nominated, r) == FITS;
+        c->found += cycle_filter_node(c, nominated, r) == FITS;
     }
-    for (size_t i = looked; i < c->count; i++) c->results[(*start + i) % c->count].verdict = UNRESOLVABLE; /* not looked at */
-    if (c->count > 0) *start = (*start + looked) % c->count;
-    return found;
+    if (c->count > 0) *start = (*start + c->looked) % c->count;
 }
 
 /* ---- scores ---- */
@@ -104,11 +104,11 @@ static void normalize(const struct plugin *p, int64_t *scores, size_t n) {
     }
 }
 
-static struct node_info *best(struct cycle *c, size_t found, uint64_t random) {
-    struct node_info **nodes = arena_calloc(&c->arena, found, sizeof(*nodes));
-    int64_t *total = arena_calloc(&c->arena, found, sizeof(*total)), *scores = arena_calloc(&c->arena, found, sizeof(*scores));
+static struct node_info *best(struct cycle *c, uint64_t random) {
+    struct node_info **nodes = arena_calloc(&c->arena, c->found, sizeof(*nodes));
+    int64_t *total = arena_calloc(&c->arena, c->found, sizeof(*total)), *scores = arena_calloc(&c->arena, c->found, sizeof(*scores));
     size_t n = 0;
-    for (size_t i = 0; i < c->count; i++) {
+    for (size_t i = 0; i < c->looked; i++) {
         if (c->results[i].verdict == FITS) nodes[n++] = c->results[i].node;
     }
     for (size_t i = 0; i < plugin_count && n > 1; i++) {
@@ -166,7 +166,7 @@ static void explain(struct placement *p, struct nominations *nominated, bool ref
         return;
     }
     struct buf more = {0};
-    const char *summary = cycle_summary(c, c->results, c->count);
+    const char *summary = cycle_summary(c, c->results, c->looked);
     preempt(p, nominated, &more);
     p->message = p->nominated || more.len == 0 ? summary : arena_printf(&c->arena, "%s no new claims to deallocate, preemption: %s", summary, buf_str(&more));
     buf_free(&more);
@@ -177,11 +177,10 @@ static void explain(struct placement *p, struct nominations *nominated, bool ref
 void placement_find(struct placement *p, struct state *s, struct cache *cache, struct nominations *nominated, struct pod_info *pod, size_t *start, uint64_t random) {
     struct cycle *c = &p->cycle;
     *c = (struct cycle){.state = s, .cache = cache, .pod = pod, .count = s->count};
-    c->results = arena_calloc(&c->arena, s->count + 1, sizeof(*c->results));
-    for (size_t i = 0; i < s->count; i++) c->results[i].node = s->list[i];
+    c->results = arena_alloc(&c->arena, (s->count + 1) * sizeof(*c->results)); /* pages that are not looked at cost nothing */
     bool passed = prefilter(c);
-    size_t found = passed ? filter_all(c, nominated, start) : 0;
-    if (found > 0) p->node = best(c, found, random);
+    if (passed) filter_all(c, nominated, start);
+    if (c->found > 0) p->node = best(c, random);
     else explain(p, nominated, !passed);
 }
 

@@ -24,14 +24,14 @@ const struct json *untolerated_taint(const struct json *tolerations, const struc
 }
 
 static enum verdict filter_taints(struct cycle *c, size_t self UNUSED, struct node_result *r) {
-    const struct json *taint = untolerated_taint(json_get(c->pod->spec, "tolerations"), r->node->taints, false);
+    const struct json *taint = untolerated_taint(c->pod->tolerations, r->node->taints, false);
     return taint == NULL ? FITS : node_refuse(r, UNRESOLVABLE, "node(s) had untolerated taint(s)");
 }
 
 static int64_t score_taints(struct cycle *c, size_t self UNUSED, struct node_info *n) {
     int64_t count = 0;
     JSON_EACH(taint, n->taints) {
-        count += json_str_is(taint, "effect", "PreferNoSchedule") && !taint_tolerated(json_get(c->pod->spec, "tolerations"), taint);
+        count += json_str_is(taint, "effect", "PreferNoSchedule") && !taint_tolerated(c->pod->tolerations, taint);
     }
     return count;
 }
@@ -45,18 +45,23 @@ static enum verdict filter_unschedulable(struct cycle *c, size_t self UNUSED, st
     static const struct json_member members[] = {{"key", 3, {.type = JSON_STRING, .len = 32, .s = "node.kubernetes.io/unschedulable"}},
                                                  {"effect", 6, {.type = JSON_STRING, .len = 10, .s = "NoSchedule"}}};
     static const struct json taint = {.type = JSON_OBJECT, .len = 2, .members = members};
-    if (!r->node->unschedulable || taint_tolerated(json_get(c->pod->spec, "tolerations"), &taint)) return FITS;
+    if (!r->node->unschedulable || taint_tolerated(c->pod->tolerations, &taint)) return FITS;
     return node_refuse(r, UNRESOLVABLE, "node(s) were unschedulable");
 }
 const struct plugin plugin_node_unschedulable = {.name = "NodeUnschedulable", .filter = filter_unschedulable};
 
 /* ---- spec.nodeName (a pod that asks for a node has it already; kept for nominated ones) ---- */
 
+static bool prefilter_name(struct cycle *c, size_t self) {
+    c->skip_filter[self] = json_str(c->pod->spec, "nodeName") == NULL;
+    return true;
+}
+
 static enum verdict filter_name(struct cycle *c, size_t self UNUSED, struct node_result *r) {
     const char *wanted = json_str(c->pod->spec, "nodeName");
-    return wanted == NULL || strcmp(wanted, r->node->name) == 0 ? FITS : node_refuse(r, UNRESOLVABLE, "node(s) didn't match the requested node name");
+    return strcmp(wanted, r->node->name) == 0 ? FITS : node_refuse(r, UNRESOLVABLE, "node(s) didn't match the requested node name");
 }
-const struct plugin plugin_node_name = {.name = "NodeName", .filter = filter_name};
+const struct plugin plugin_node_name = {.name = "NodeName", .prefilter = prefilter_name, .filter = filter_name};
 
 /* ---- node affinity ---- */
 

@@ -25,8 +25,8 @@ struct cycle {
     struct state *state;
     struct cache *cache;
     struct pod_info *pod;
-    struct node_result *results;      /* one per node, in the order of state->list */
-    size_t count;
+    struct node_result *results;      /* of the nodes that were looked at; all of them if none fits */
+    size_t count, looked, found;      /* nodes there are, results, those that fit */
     void *data[PLUGINS_MAX];          /* what a plugin's prefilter or prescore left for it */
     bool skip_filter[PLUGINS_MAX], skip_score[PLUGINS_MAX];
     const char *message;              /* of a pod that prefilter has refused altogether */

@@ -163,6 +163,7 @@ struct pod_info *pod_info_new(struct state *s, struct doc *d, const char *node) 
     p->doc = doc_ref(d);
     p->spec = json_member(d->root, "spec");
     p->labels = object_labels(d->root);
+    p->tolerations = json_member(p->spec, "tolerations");
     p->uid = doc_uid(d);
     p->ns = doc_namespace(d);
     p->key = key_join(&p->arena, p->ns, doc_name(d));

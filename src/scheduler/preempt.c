@@ -129,7 +129,7 @@ void preempt(struct placement *p, struct nominations *nominated, struct buf *mes
     cleanup_doc_list struct doc_list pdbs = {0};
     cache_list(c->cache, &resource_policy_poddisruptionbudgets, NULL, &pdbs);
     struct candidate best = {0}, k;
-    for (size_t i = 0; i < c->count; i++) {
+    for (size_t i = 0; i < c->looked; i++) {
         struct node_result *r = &c->results[i];
         if (r->verdict != UNSCHEDULABLE) {
             r->reason_count = 0;
@@ -142,5 +142,5 @@ void preempt(struct placement *p, struct nominations *nominated, struct buf *mes
     p->nominated = best.node;
     p->victims = best.victims;
     p->victim_count = best.count;
-    if (best.node == NULL) buf_adds(message, cycle_summary(c, c->results, c->count));
+    if (best.node == NULL) buf_adds(message, cycle_summary(c, c->results, c->looked));
 }

@@ -66,21 +66,37 @@ static const char *with_tag(struct arena *a, const char *image) {
     return strchr(slash ? slash : image, ':') || strchr(image, '@') ? image : arena_printf(a, "%s:latest", image);
 }
 
-static int64_t score_images(struct cycle *c, size_t self UNUSED, struct node_info *n) {
-    int64_t sum = 0, containers = 0;
-    static const char *const lists[] = {"initContainers", "containers"};
-    for (size_t l = 0; l < 2; l++) {
-        JSON_EACH(container, json_member(c->pod->spec, lists[l])) {
-            const char *image = with_tag(&c->arena, json_str_or(container, "image", ""));
-            int64_t size = (int64_t)(intptr_t)map_get(&n->images, image), having = 0;
-            containers++;
-            if (size == 0) continue;
-            for (size_t i = 0; i < c->count; i++) having += map_has(&c->results[i].node->images, image);
-            sum += (int64_t)((double)size * ((double)having / (double)c->count));
+struct images {
+    size_t len, containers; /* containers with images that some node has; all of them */
+    struct { const char *name; int64_t nodes; } items[];
+};
+
+static bool prescore_images(struct cycle *c, size_t self) {
+    const struct json *lists[] = {json_member(c->pod->spec, "initContainers"), json_member(c->pod->spec, "containers")};
+    struct images *images = arena_calloc(&c->arena, 1, sizeof(*images) + (json_len(lists[0]) + json_len(lists[1])) * sizeof(images->items[0]));
+    for (size_t l = 0; l < ARRAY_LEN(lists); l++) {
+        JSON_EACH(container, lists[l]) {
+            const char *name = with_tag(&c->arena, json_str_or(container, "image", ""));
+            int64_t nodes = (intptr_t)map_get(&c->state->images, name);
+            images->containers++;
+            if (nodes == 0) continue;
+            images->items[images->len].name = name;
+            images->items[images->len++].nodes = nodes;
         }
     }
-    int64_t least_size = 23 * MIB, most = containers * 1000 * MIB;
-    sum = MAX(least_size, MIN(sum, most));
-    return most <= least_size ? 0 : 100 * (sum - least_size) / (most - least_size);
+    c->data[self] = images;
+    return images->len > 0;
 }
-const struct plugin plugin_image_locality = {.name = "ImageLocality", .score = score_images, .weight = 1};
+
+static int64_t score_images(struct cycle *c, size_t self, struct node_info *n) {
+    const struct images *images = c->data[self];
+    int64_t sum = 0;
+    for (size_t i = 0; i < images->len; i++) {
+        int64_t size = (int64_t)(intptr_t)map_get(&n->images, images->items[i].name);
+        sum += (int64_t)((double)size * ((double)images->items[i].nodes / (double)c->count));
+    }
+    int64_t least_size = 23 * MIB, most = (int64_t)images->containers * 1000 * MIB;
+    sum = MAX(least_size, MIN(sum, most));
+    return 100 * (sum - least_size) / (most - least_size);
+}
+const struct plugin plugin_image_locality = {.name = "ImageLocality", .prescore = prescore_images, .score = score_images, .weight = 1};

@@ -304,6 +304,7 @@ static void wait_for_work(struct scheduler *s) {
 
 static void *run(void *arg) {
     struct scheduler *s = arg;
+    pthread_setname_np(pthread_self(), "sched-cycle");
     lock(s);
     while (!s->stopping) {
         struct task *t = next_task(s);

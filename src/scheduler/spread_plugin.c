@@ -124,7 +124,7 @@ static bool prefilter(struct cycle *c, size_t self) {
     if (s->len == 0) return c->skip_filter[self] = true;
     c->data[self] = s;
     for (size_t i = 0; i < c->count; i++) {
-        struct node_info *n = c->results[i].node;
+        struct node_info *n = c->state->list[i];
         if (!has_all_keys(s, n)) continue;
         for (size_t j = 0; j < s->len; j++) {
             struct constraint *k = &s->items[j];
@@ -178,19 +178,17 @@ static bool prescore(struct cycle *c, size_t self) {
     c->data[self] = s;
     if (s->len == 0) return false;
     for (size_t i = 0; i < c->count; i++) {
-        const struct node_result *r = &c->results[i];
+        struct node_info *n = c->state->list[i];
         for (size_t j = 0; j < s->len; j++) {
             struct constraint *k = &s->items[j];
-            const char *value = label(r->node, k->key);
-            if (value == NULL || strcmp(k->key, HOSTNAME) == 0 || (!s->defaults && !has_all_keys(s, r->node)) || !in_policy(c, k, r->node)) continue;
-            add_to_domain(k, value, matching_pods(c, k, r->node));
+            const char *value = label(n, k->key);
+            if (value == NULL || strcmp(k->key, HOSTNAME) == 0 || (!s->defaults && !has_all_keys(s, n)) || !in_policy(c, k, n)) continue;
+            add_to_domain(k, value, matching_pods(c, k, n));
         }
     }
     for (size_t j = 0; j < s->len; j++) {
         struct constraint *k = &s->items[j];
-        size_t feasible = 0;
-        for (size_t i = 0; i < c->count; i++) feasible += c->results[i].verdict == FITS;
-        k->weight = log((double)(strcmp(k->key, HOSTNAME) == 0 ? feasible : k->domains.count) + 2);
+        k->weight = log((double)(strcmp(k->key, HOSTNAME) == 0 ? c->found : k->domains.count) + 2);
     }
     return true;
 }

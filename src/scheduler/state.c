@@ -24,6 +24,7 @@ void state_free(struct state *s) {
     map_free(&s->nodes, node_info_free);
     map_free(&s->pods, drop_pod);
     map_free(&s->names, free);
+    map_free(&s->images, NULL);
     free(s->list);
     pthread_mutex_destroy(&s->lock);
 }
@@ -71,12 +72,24 @@ static void read_allocatable(struct state *s, struct node_info *n) {
     }
 }
 
-static void read_images(struct node_info *n) {
+static void count_image(struct state *s, const char *name, intptr_t by) {
+    intptr_t nodes = (intptr_t)map_get(&s->images, name) + by;
+    if (nodes == 0) map_remove(&s->images, name);
+    else map_set(&s->images, name, (void *)nodes); // NOLINT(performance-no-int-to-ptr)
+}
+
+static void drop_images(struct state *s, struct node_info *n) {
+    for (struct map_slot *m = map_first(&n->images); m != NULL; m = map_next(&n->images, m)) count_image(s, m->key, -1);
     map_free(&n->images, NULL);
     n->images = (struct map){0};
+}
+
+static void read_images(struct state *s, struct node_info *n) {
     JSON_EACH(image, json_get(n->doc->root, "status.images")) {
         JSON_EACH(name, json_get(image, "names")) {
-            if (json_is(name, JSON_STRING)) map_set(&n->images, name->s, (void *)(intptr_t)json_int(image, "sizeBytes", 0)); // NOLINT(performance-no-int-to-ptr)
+            if (!json_is(name, JSON_STRING)) continue;
+            if (!map_has(&n->images, name->s)) count_image(s, name->s, 1);
+            map_set(&n->images, name->s, (void *)(intptr_t)json_int(image, "sizeBytes", 0)); // NOLINT(performance-no-int-to-ptr)
         }
     }
 }
@@ -99,12 +112,13 @@ void state_set_node(struct state *s, const char *name, struct doc *d) {
     if (n->doc != NULL && d == NULL) list_remove(s, n);
     struct doc *old = n->doc;
     n->doc = d ? doc_ref(d) : NULL;
+    drop_images(s, n);
     if (d != NULL) {
         n->labels = object_labels(d->root);
         n->taints = json_get(d->root, "spec.taints");
         n->unschedulable = json_bool(d->root, "spec.unschedulable", false);
         read_allocatable(s, n);
-        read_images(n);
+        read_images(s, n);
     } else if (n->pod_count == 0) node_info_free(map_remove(&s->nodes, name));
     doc_unref(old);
 }

@@ -41,7 +41,7 @@ struct pod_info {
     int64_t priority, started;
     struct resources requests;
     int64_t nonzero_cpu, nonzero_memory; /* with upstream's defaults for containers that ask for nothing */
-    const struct json *spec, *labels;
+    const struct json *spec, *labels, *tolerations;
     struct pod_terms affinity, anti_affinity, preferred, anti_preferred;
     struct host_port *ports;
     size_t port_count;
@@ -67,6 +67,7 @@ struct state {
     struct node_info **list;    /* those with a Node object; order of arrival */
     size_t count, cap;
     struct map pods;            /* uid -> struct pod_info: assigned, assumed */
+    struct map images;          /* image name -> number of nodes that have it, as a pointer */
     struct map names;           /* interned resource names: name -> its copy */
     size_t with_anti_affinity, with_affinity;
 };

@@ -95,7 +95,7 @@ static enum verdict filter_restrictions(struct cycle *c, size_t self UNUSED, str
     for (size_t i = 0; i < v->claims.len; i++) {
         if (!exclusive(v->claims.items[i]->root)) continue;
         for (size_t n = 0; n < c->count; n++) {
-            const struct node_info *node = c->results[n].node;
+            const struct node_info *node = c->state->list[n];
             for (size_t p = 0; p < node->pod_count; p++) {
                 if (strcmp(node->pods[p]->ns, c->pod->ns) == 0 && uses_claim(node->pods[p], doc_name(v->claims.items[i]))) {
                     return node_refuse(r, UNSCHEDULABLE, "node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode already in-use by another pod");

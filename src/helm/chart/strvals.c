@@ -24,7 +24,7 @@ static int until(struct parser *s, const char *stops, struct value *out) {
     while (s->p < s->end) {
         char c = *s->p++;
         if (strchr(stops, c) != NULL && c != '\0') {
-            stop = c;
+            stop = (unsigned char)c;
             break;
         }
         if (c == '\\' && s->kind != STRVALS_LITERAL) {

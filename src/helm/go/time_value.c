@@ -212,7 +212,10 @@ METHOD(duration_string) {
 }
 
 /* Whole units and the rest apart, as Go divides them. */
-static struct value in_units(struct value v, int64_t unit) { return value_float((double)(v.i / unit) + (double)(v.i % unit) / (double)unit); }
+static struct value in_units(struct value v, int64_t unit) {
+    int64_t whole = v.i / unit;
+    return value_float((double)whole + (double)(v.i % unit) / (double)unit);
+}
 
 METHOD(duration_hours) {
     *out = in_units(args[0], 3600 * NSEC_PER_SEC);

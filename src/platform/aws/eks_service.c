@@ -40,7 +40,7 @@ struct error *eks_page(struct aws_request *r, const char *member, const struct j
     if (token && (!str_to_int64(token, &from) || from < 0 || from > (int64_t)json_len(items))) return eks_invalid("Invalid nextToken");
     struct json_array page = {.arena = r->arena};
     for (int64_t i = from; i < from + max && i < (int64_t)json_len(items); i++) json_array_add(&page, json_at(items, (size_t)i));
-    const char *next = from + max < (int64_t)json_len(items) ? arena_printf(r->arena, "%lld", (long long)(from + max)) : NULL;
+    const char *next = from + max < (int64_t)json_len(items) ? arena_printf(r->arena, "%lld", (long long)from + max) : NULL;
     *out = json_make(r->arena, "{%s:%v,'nextToken':%s}", member, json_array_done(&page), next);
     return NULL;
 }
