@@ -6,12 +6,14 @@
 #include "helm/go/strconv.h"
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MAX_FILE = 5 * 1024 * 1024, MAX_FILES = 100000, MAX_DEPTH = 200 };
+enum { MAX_FILE = 5 * 1024 * 1024, MAX_FILES = 100000, MAX_DEPTH = 200, MAPPED = 16384 /* bytes, from which files are mapped */ };
 static const size_t max_chart = (size_t)1 << 30;
 
 struct walk {
@@ -57,6 +59,25 @@ static struct error *visit_dir(struct walk *w, const char *path, unsigned depth)
     return NULL;
 }
 
+static const char byte_order_mark[] = "\xEF\xBB\xBF";
+
+/* Large files that a render may well never look at (custom resource definitions, documents, dashboards) are mapped instead of
+ * read, for as long as the process lives: commands load a chart or two and end. Behind the last byte there is a NUL, unless
+ * the file ends with its page: then it is not mapped. */
+static bool map_file(const char *path, size_t size, struct chart_file *file) {
+    if (size < MAPPED || size % (size_t)sysconf(_SC_PAGESIZE) == 0 || strstr(file->name, "templates/") != NULL) return false;
+    cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+    char start[3];
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) != 0 || (size_t)st.st_size != size || pread(fd, start, 3, 0) != 3) return false;
+    char *p = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (p == MAP_FAILED) return false;
+    size_t bom = memcmp(start, byte_order_mark, 3) == 0 ? 3 : 0;
+    file->data = p + bom;
+    file->len = size - bom;
+    return true;
+}
+
 static struct error *visit_file(struct walk *w, const char *path, const char *name, const struct stat *st) {
     if (!S_ISREG(st->st_mode)) return error_new("cannot load irregular file %s as it has file mode type bits set", path);
     const char *base = strrchr(path, '/') + 1;
@@ -65,13 +86,17 @@ static struct error *visit_file(struct walk *w, const char *path, const char *na
         go_quote(&data, base, strlen(base));
         return error_new("chart file %s is larger than the maximum file size %d", buf_str(&data), MAX_FILE);
     }
-    struct error *e = go_read_file(path, MAX_FILE, &data);
-    if (e != NULL) return error_wrap(e, "error reading %s", name);
-    size_t bom = data.len >= 3 && memcmp(data.data, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
-    w->total += data.len;
+    w->total += (size_t)st->st_size;
     if (w->files->count >= MAX_FILES || w->total > max_chart) return error_new("chart %s is too large: more than %d files or 1 GiB", w->top, MAX_FILES);
-    chart_files_add(w->arena, w->files,
-                    (struct chart_file){name, arena_strndup(w->arena, buf_str(&data) + bom, data.len - bom), data.len - bom});
+    struct chart_file file = {.name = name};
+    if (!map_file(path, (size_t)st->st_size, &file)) {
+        struct error *e = go_read_file(path, MAX_FILE, &data);
+        if (e != NULL) return error_wrap(e, "error reading %s", name);
+        size_t bom = data.len >= 3 && memcmp(data.data, byte_order_mark, 3) == 0 ? 3 : 0;
+        file.len = data.len - bom;
+        file.data = arena_strndup(w->arena, buf_str(&data) + bom, file.len);
+    }
+    chart_files_add(w->arena, w->files, file);
     return NULL;
 }
 
