@@ -74,8 +74,10 @@ static void accept_run(struct lexer *l, const char *set) {
 
 static bool is_space(uint32_t r) { return r == ' ' || r == '\t' || r == '\r' || r == '\n'; }
 
+static const bool word_bytes[256] = {['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true, ['_'] = true};
+
 static bool is_alphanumeric(uint32_t r) {
-    if (r < 0x80) return r == '_' || (r >= '0' && r <= '9') || ((r | 32) >= 'a' && (r | 32) <= 'z');
+    if (r < 0x80) return word_bytes[r];
     return r != END_OF_INPUT && (rune_is_letter(r) || rune_is_digit(r));
 }
 
@@ -176,9 +178,17 @@ static struct item left_delim(struct lexer *l) {
     return i;
 }
 
+static const char *find_open(const char *s, const char *end) {
+    while (s + 1 < end && (s = memchr(s, '{', (size_t)(end - s) - 1)) != NULL) {
+        if (s[1] == '{') return s;
+        s++;
+    }
+    return NULL;
+}
+
 static struct item lex_text(struct lexer *l) {
     for (;;) {
-        const char *open = memmem(l->input + l->pos, l->len - l->pos, "{{", 2);
+        const char *open = find_open(l->input + l->pos, l->input + l->len);
         if (open == NULL) {
             if (l->len == l->start) return make(l, ITEM_EOF);
             l->pos = l->len;
@@ -233,10 +243,11 @@ static struct item lex_space(struct lexer *l) {
 
 /* Skips letters, digits and underscores. */
 static void skip_word(struct lexer *l) {
-    while (l->pos < l->len) {
-        unsigned char c = (unsigned char)l->input[l->pos];
-        size_t width = 1;
-        if (c < 0x80 ? !is_alphanumeric(c) : !is_alphanumeric(rune_decode(l->input + l->pos, l->len - l->pos, &width))) return;
+    for (;;) {
+        while (l->pos < l->len && word_bytes[(unsigned char)l->input[l->pos]]) l->pos++;
+        size_t width;
+        if (l->pos >= l->len || (unsigned char)l->input[l->pos] < 0x80) return;
+        if (!is_alphanumeric(rune_decode(l->input + l->pos, l->len - l->pos, &width))) return;
         l->pos += width;
     }
 }
@@ -333,14 +344,13 @@ static struct item lex_raw_string(struct lexer *l) {
 
 static struct item lex_action(struct lexer *l) {
     bool trim;
-    if (right_delim(l, &trim)) return l->paren_depth == 0 ? lex_right_delim(l) : fail(l, "unclosed left paren");
+    char first = l->pos < l->len ? l->input[l->pos] : '\0';
+    if ((first == '}' || is_space((unsigned char)first)) && right_delim(l, &trim)) return l->paren_depth == 0 ? lex_right_delim(l) : fail(l, "unclosed left paren");
+    if (is_space((unsigned char)first)) return lex_space(l);
+    if (word_bytes[(unsigned char)first] && !(first >= '0' && first <= '9')) return lex_identifier(l);
     uint32_t r = next(l);
     switch (r) {
     case END_OF_INPUT: return fail(l, "unclosed action");
-    case ' ':
-    case '\t':
-    case '\r':
-    case '\n': backup(l); return lex_space(l);
     case '=': return make(l, ITEM_ASSIGN);
     case ':': return next(l) == '=' ? make(l, ITEM_DECLARE) : fail(l, "expected :=");
     case '|': return make(l, ITEM_PIPE);

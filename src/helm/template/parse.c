@@ -19,6 +19,12 @@ struct variables {
     uint32_t count, cap;
 };
 
+/* Nodes of lists that are not complete yet, innermost last. */
+struct pending {
+    const void **items;
+    uint32_t count, cap;
+};
+
 /* What the parsers of one text share. */
 struct text {
     struct template_set *set;
@@ -26,6 +32,7 @@ struct text {
     struct lexer lexer;
     const char *parse_name, *text;
     struct parsed *parsed;
+    struct pending pending;
     int parens;
 };
 
@@ -109,14 +116,21 @@ static void *new_node(struct arena *a, size_t size, enum node_kind kind, uint32_
     return n;
 }
 
-/* A list of pointers that grows in the arena by doubling: `count` is also what is allocated, rounded up. */
-static void *append(struct arena *a, void *items, uint32_t *count, const void *item) {
-    const void **list = items;
-    uint32_t n = *count;
-    if ((n & (n - 1)) == 0) list = arena_grow(a, list, n * sizeof(*list), (n ? 2 * n : 1) * sizeof(*list));
-    list[n] = item;
-    *count = n + 1;
-    return list;
+static void push(struct parser *p, const void *item) {
+    struct pending *s = &p->text->pending;
+    if (s->count == s->cap) {
+        s->cap = s->cap ? 2 * s->cap : 64;
+        s->items = xrealloc(s->items, s->cap * sizeof(*s->items));
+    }
+    s->items[s->count++] = item;
+}
+
+/* What was pushed since there were `mark` items. */
+static void *pop(struct parser *p, uint32_t mark, uint32_t *count) {
+    struct pending *s = &p->text->pending;
+    *count = s->count - mark;
+    s->count = mark;
+    return arena_dup(p->text->arena, s->items + mark, *count * sizeof(*s->items));
 }
 
 /* The names of .a.b (or $x.a.b behind its variable). */
@@ -324,17 +338,19 @@ static struct error *operand(struct parser *p, const struct node **out) {
 
 static struct error *command(struct parser *p, const struct command_node **out) {
     struct command_node *c = NODE_NEW(p, command_node, NODE_COMMAND, peek_non_space(p).pos);
+    uint32_t mark = p->text->pending.count;
     for (bool more = true; more;) {
         peek_non_space(p);
         const struct node *arg;
         TRY(operand(p, &arg));
-        if (arg != NULL) c->args = append(p->text->arena, c->args, &c->count, arg);
+        if (arg != NULL) push(p, arg);
         struct item i = next(p);
         more = i.type == ITEM_SPACE;
         if (i.type == ITEM_RIGHT_DELIM || i.type == ITEM_RIGHT_PAREN) backup(p);
         else if (!more && i.type != ITEM_PIPE) return unexpected(p, &i, "operand");
     }
-    if (c->count == 0) return fail(p, "empty command");
+    if (p->text->pending.count == mark) return fail(p, "empty command");
+    c->args = pop(p, mark, &c->count);
     *out = c;
     return NULL;
 }
@@ -405,7 +421,7 @@ static bool begins_command(enum item_type type) {
 static struct error *pipeline(struct parser *p, const char *context, enum item_type end, struct pipe_node **out) {
     struct pipe_node *pipe = NODE_NEW(p, pipe_node, NODE_PIPE, peek_non_space(p).pos);
     TRY(declarations(p, pipe, context));
-    uint32_t first = p->vars.count;
+    uint32_t first = p->vars.count, mark = p->text->pending.count;
     for (uint32_t i = 0; i < pipe->decl_count; i++)
         add_variable(p, pipe->decl[i]->name.s, pipe->decl[i]->name.len, pipe->decl[i]->slot);
     for (;;) {
@@ -415,8 +431,9 @@ static struct error *pipeline(struct parser *p, const char *context, enum item_t
         backup(p);
         const struct command_node *c = NULL;
         TRY(command(p, &c));
-        pipe->commands = append(p->text->arena, pipe->commands, &pipe->count, c);
+        push(p, c);
     }
+    if (p->text->pending.count > mark) pipe->commands = pop(p, mark, &pipe->count);
     end_declarations(p, pipe, first);
     *out = pipe;
     return check_pipeline(p, pipe, context);
@@ -443,7 +460,8 @@ static struct error *else_part(struct parser *p, struct branch_node *b, const ch
         struct list_node *list = NODE_NEW(p, list_node, NODE_LIST, pos);
         const struct node *n;
         TRY(branch(p, b->head.kind, context, &n));
-        list->nodes = append(p->text->arena, list->nodes, &list->count, n);
+        list->nodes = arena_dup(p->text->arena, &n, sizeof(n));
+        list->count = 1;
         b->else_list = list;
         return NULL;
     }
@@ -590,15 +608,17 @@ static struct error *text_or_action(struct parser *p, const struct node **out) {
 
 static struct error *item_list(struct parser *p, struct list_node **list, struct node *end) {
     struct list_node *l = NODE_NEW(p, list_node, NODE_LIST, peek_non_space(p).pos);
+    uint32_t mark = p->text->pending.count;
     while (peek_non_space(p).type != ITEM_EOF) {
         const struct node *n;
         TRY(text_or_action(p, &n));
         if (n->kind == NODE_END || n->kind == NODE_ELSE) {
+            if (p->text->pending.count > mark) l->nodes = pop(p, mark, &l->count);
             *list = l;
             *end = *n;
             return NULL;
         }
-        l->nodes = append(p->text->arena, l->nodes, &l->count, n);
+        push(p, n);
     }
     return fail(p, "unexpected EOF");
 }
@@ -674,9 +694,11 @@ static struct error *define(struct text *text) {
     return add_template(&p, root);
 }
 
+static void cleanup_text_(struct text *t) { free(t->pending.items); }
+
 struct error *parse_text(struct template_set *set, const char *name, const char *text, size_t len, struct parsed *out) {
     if (len > UINT32_MAX - 16) return error_new("template: %s:1: text is too long", name);
-    struct text shared = {.set = set, .arena = set->arena, .parse_name = name, .text = text, .parsed = out};
+    CLEANUP(cleanup_text_) struct text shared = {.set = set, .arena = set->arena, .parse_name = name, .text = text, .parsed = out};
     lexer_init(&shared.lexer, set->arena, text, len);
     struct parser p;
     parser_init(&p, &shared, name, strlen(name));
@@ -694,7 +716,8 @@ struct error *parse_text(struct template_set *set, const char *name, const char 
         const struct node *n;
         TRY(text_or_action(&p, &n));
         if (n->kind == NODE_END || n->kind == NODE_ELSE) return unexpected_node(&p, "unexpected", n, "");
-        root->nodes = append(shared.arena, root->nodes, &root->count, n);
+        push(&p, n);
     }
+    if (shared.pending.count > 0) root->nodes = pop(&p, 0, &root->count);
     return add_template(&p, root);
 }
