@@ -33,7 +33,8 @@ static struct error *open_session(struct session *s, const struct options *o) {
     layout_init(&s->layout, s->arena, o->data_dir);
     cleanup_error struct error *absent = file_read(s->layout.aws_address, 4096, &address);
     if (absent != NULL && o->endpoint == NULL) {
-        return error_new("no AWS endpoint is served from %s; start `coracle server` (with --aws-port if it has no node), or name its --data-dir", o->data_dir);
+        return error_new("no AWS endpoint is served from %s; start `coracle server` (with --aws-port if it has no node), or name its --data-dir",
+                         o->data_dir);
     }
     size_t lines;
     char **written = str_split(s->arena, buf_str(&address), '\n', &lines);
@@ -94,7 +95,9 @@ static struct error *find_key(struct session *s, const struct options *o, struct
     TRY(ensure_user(s, o->user));
     cleanup_iam_snapshot struct iam_snapshot *iam = iam_snapshot(s->iam);
     const struct iam_entity *owner = iam_find_key(iam, id, &known);
-    if (owner == NULL || strcasecmp(owner->name, o->user) != 0 || !json_str_is(known, "Status", "Active")) return new_key(s, iam_find(iam, IAM_USER, o->user), out);
+    if (owner == NULL || strcasecmp(owner->name, o->user) != 0 || !json_str_is(known, "Status", "Active")) {
+        return new_key(s, iam_find(iam, IAM_USER, o->user), out);
+    }
     *out = (struct key){arena_strdup(s->arena, id), arena_strdup(s->arena, json_str(known, "SecretAccessKey")), arena_strdup(s->arena, owner->name)};
     return NULL;
 }
@@ -110,10 +113,12 @@ static struct error *write_profile(struct session *s, const struct options *o, c
     struct error *e = profile_write(s->arena, config, section, settings, ARRAY_LEN(settings));
     if (e == NULL) e = profile_write(s->arena, credentials, o->profile, secrets, ARRAY_LEN(secrets));
     if (e == NULL) {
-        printf("Wrote profile %s into %s and %s:\n\n  region        %s\n  endpoint_url  %s\n", o->profile, config, credentials, s->region, s->endpoint);
+        printf("Wrote profile %s into %s and %s:\n\n  region        %s\n  endpoint_url  %s\n", o->profile, config, credentials, s->region,
+               s->endpoint);
         if (ca != NULL) printf("  ca_bundle     %s\n", ca);
         if (ca != NULL && getenv("AWS_CA_BUNDLE") != NULL) puts("  (AWS_CA_BUNDLE is set here and counts instead: unset it)");
-        printf("  user          %s (account %s)\n  access key    %s\n\nTry:\n\n  export AWS_PROFILE=%s\n  aws sts get-caller-identity\n", key->user, iam_account(s->iam), key->id,
+        printf("  user          %s (account %s)\n  access key    %s\n\nTry:\n\n  export AWS_PROFILE=%s\n  aws sts get-caller-identity\n", key->user,
+               iam_account(s->iam), key->id,
                o->profile);
     }
     free((void *)(uintptr_t)ca);
@@ -121,7 +126,8 @@ static struct error *write_profile(struct session *s, const struct options *o, c
 }
 
 static void print_env(const struct session *s, const struct key *key) {
-    printf("export AWS_ACCESS_KEY_ID=%s\nexport AWS_SECRET_ACCESS_KEY=%s\nexport AWS_REGION=%s\nexport AWS_DEFAULT_REGION=%s\nexport AWS_ENDPOINT_URL=%s\n", key->id,
+    printf("export AWS_ACCESS_KEY_ID=%s\nexport AWS_SECRET_ACCESS_KEY=%s\nexport AWS_REGION=%s\nexport AWS_DEFAULT_REGION=%s\nexport "
+           "AWS_ENDPOINT_URL=%s\n", key->id,
            key->secret, s->region, s->region, s->endpoint);
     if (str_starts(s->endpoint, "https:")) printf("export AWS_CA_BUNDLE=%s\n", s->layout.ca_cert);
 }
@@ -139,7 +145,8 @@ static struct error *status(struct session *s, const struct options *o UNUSED) {
     static const struct {
         const char *word;
         enum iam_kind kind;
-    } counted[] = {{"users", IAM_USER}, {"roles", IAM_ROLE}, {"policies", IAM_POLICY}, {"OIDC providers", IAM_OIDC_PROVIDER}, {"instance profiles", IAM_INSTANCE_PROFILE}};
+    } counted[] = {{"users", IAM_USER}, {"roles", IAM_ROLE}, {"policies", IAM_POLICY}, {"OIDC providers", IAM_OIDC_PROVIDER},
+                   {"instance profiles", IAM_INSTANCE_PROFILE}};
     cleanup_iam_snapshot struct iam_snapshot *iam = iam_snapshot(s->iam);
     printf("endpoint           %s\naccount            %s\n", s->endpoint, iam_account(s->iam));
     for (size_t i = 0; i < ARRAY_LEN(counted); i++) {

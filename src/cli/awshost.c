@@ -17,7 +17,9 @@ static char *make_url(bool tls, const char *host, int port) {
     return xprintf("%s://%s%s%s:%d", tls ? "https" : "http", v6 ? "[" : "", host, v6 ? "]" : "", port);
 }
 
-static struct tls_options tls_options(const char *cert, const char *key) { return (struct tls_options){.cert = cert, .key = key, .alpn = "h2,http/1.1"}; }
+static struct tls_options tls_options(const char *cert, const char *key) {
+    return (struct tls_options){.cert = cert, .key = key, .alpn = "h2,http/1.1"};
+}
 
 static struct error *check_options(const struct aws_options *o) {
     if (o->account != NULL && (strlen(o->account) != 12 || strspn(o->account, "0123456789") != 12)) {
@@ -39,7 +41,8 @@ static struct error *listen_on(struct awshost *h, const struct awshost_config *c
     const struct aws_options *o = c->options;
     struct tls_options tls = tls_options(c->tls_cert, c->tls_key);
     if (o->tls) TRY(tls_config_server(&tls, &h->tls));
-    struct http_server_config http = {.address = o->bind_address ? o->bind_address : c->bind_address, .port = (int)o->port, .tls = h->tls, .max_body = BODY_MAX,
+    struct http_server_config http = {.address = o->bind_address ? o->bind_address : c->bind_address, .port = (int)o->port, .tls = h->tls,
+                                      .max_body = BODY_MAX,
                                       .handler = aws_handle, .arg = h->aws};
     TRY(http_server_start(&http, c->loops, c->loop_count, &h->http));
     bool any = str_in(http.address, (const char *const[]){"0.0.0.0", "::", NULL});

@@ -40,7 +40,8 @@ static void measure(const char *name, bool (*fn)(struct arena *a)) {
 }
 
 static const struct http_header headers[] = {{"host", "sts.us-east-1.amazonaws.com"}, {"x-k8s-aws-id", "my-cluster"}, {"accept", "application/json"}};
-static struct sigv4_request request = {.method = "GET", .path = "/", .query = PRESIGNED "&X-Amz-Signature=x", .headers = headers, .header_count = ARRAY_LEN(headers), .body = ""};
+static struct sigv4_request request = {.method = "GET", .path = "/", .query = PRESIGNED "&X-Amz-Signature=x", .headers = headers,
+                                       .header_count = ARRAY_LEN(headers), .body = ""};
 static struct sigv4_rules rules = {.service = "sts", .presigned_lifetime = SECONDS(900)};
 
 static bool verify_signature(struct arena *a) {

@@ -97,7 +97,8 @@ static struct error *find_key(struct aws *w, struct arena *a, const struct iam_s
     return NULL;
 }
 
-struct error *aws_authenticate(struct aws *w, struct arena *a, const struct sigv4_request *r, const struct sigv4_rules *rules, struct aws_principal *out,
+struct error *aws_authenticate(struct aws *w, struct arena *a, const struct sigv4_request *r, const struct sigv4_rules *rules,
+                               struct aws_principal *out,
                                struct sigv4_auth *auth) {
     struct sigv4_auth parsed;
     struct aws_principal p = {.account = w->account};
@@ -106,7 +107,9 @@ struct error *aws_authenticate(struct aws *w, struct arena *a, const struct sigv
     cleanup_iam_snapshot struct iam_snapshot *iam = iam_snapshot(w->iam);
     TRY(find_key(w, a, iam, &parsed, &secret, &p));
     TRY(sigv4_verify(a, r, &parsed, secret, rules));
-    if (p.session != NULL && p.expires_at <= rules->now) return error_api(403, "ExpiredToken", "The security token included in the request is expired");
+    if (p.session != NULL && p.expires_at <= rules->now) {
+        return error_api(403, "ExpiredToken", "The security token included in the request is expired");
+    }
     p.key_id = parsed.key_id;
     *out = p;
     if (auth != NULL) *auth = parsed;
@@ -116,7 +119,8 @@ struct error *aws_authenticate(struct aws *w, struct arena *a, const struct sigv
 /* ---- what ---- */
 
 void aws_principal_context(const struct aws_principal *p, struct policy_context *c) {
-    static const char *const types[] = {[AWS_ANONYMOUS] = "Anonymous", [AWS_ROOT] = "Account", [AWS_USER] = "User", [AWS_ASSUMED_ROLE] = "AssumedRole",
+    static const char *const types[] = {[AWS_ANONYMOUS] = "Anonymous", [AWS_ROOT] = "Account", [AWS_USER] = "User",
+                                        [AWS_ASSUMED_ROLE] = "AssumedRole",
                                         [AWS_FEDERATED] = "FederatedUser", [AWS_SERVICE] = NULL};
     char time[TIME_STRING_MAX];
     bool service = p->type == AWS_SERVICE, person = p->type == AWS_USER || p->type == AWS_ASSUMED_ROLE || p->type == AWS_ROOT;
@@ -158,7 +162,8 @@ struct policy_verdict aws_decide(struct arena *a, const struct iam_snapshot *iam
                                  const struct policy_request *question) {
     struct policy_list identity = {0}, boundary = {0};
     bool limited = false;
-    const struct iam_entity *e = p->type == AWS_ASSUMED_ROLE ? iam_find_id(iam, p->role_id) : p->type == AWS_USER ? iam_find_id(iam, p->user_id) : NULL;
+    const struct iam_entity *e = p->type == AWS_ASSUMED_ROLE ? iam_find_id(iam, p->role_id) : p->type == AWS_USER ? iam_find_id(iam, p->user_id)
+        : NULL;
     if (e != NULL) iam_policies_of(a, iam, e, &identity, &limited, &boundary);
     struct policy_inputs in = {.identity = &identity, .boundary = limited ? &boundary : NULL, .session = session_policies(a, iam, p->session),
                                .resource_policy = resource_policy, .resource_must_allow = resource_policy != NULL};
@@ -167,7 +172,8 @@ struct policy_verdict aws_decide(struct arena *a, const struct iam_snapshot *iam
 
 struct error *aws_denied(struct arena *a, const struct aws_principal *p, const char *action, const char *resource, const char *reason) {
     const char *about = resource && !str_eq(resource, "*") ? arena_printf(a, " on resource: %s", resource) : "";
-    return error_api(403, "AccessDenied", "User: %s is not authorized to perform: %s%s%s%s", p->arn ? p->arn : "anonymous", action, about, reason ? " " : "",
+    return error_api(403, "AccessDenied", "User: %s is not authorized to perform: %s%s%s%s", p->arn ? p->arn : "anonymous", action, about, reason
+                     ? " " : "",
                      reason ? reason : "");
 }
 

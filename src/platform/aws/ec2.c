@@ -24,11 +24,13 @@ static const char *by_architecture(const struct aws_instance *i) { return i->arc
 static const char *by_nothing(const struct aws_instance *i UNUSED) { return "available"; }
 
 static const struct filter_name instance_filters[] = {
-    {"instance-id", by_id}, {"instance-state-name", by_state}, {"instance-type", by_type}, {"availability-zone", by_zone}, {"private-ip-address", by_ip},
+    {"instance-id", by_id}, {"instance-state-name", by_state}, {"instance-type", by_type}, {"availability-zone", by_zone},
+        {"private-ip-address", by_ip},
     {"private-dns-name", by_dns}, {"architecture", by_architecture}, {"tag:", NULL}, {"tag-key", NULL}, {NULL, NULL}};
 static const struct filter_name zone_filters[] = {{"zone-name", by_zone}, {"region-name", by_region}, {"state", by_nothing}, {NULL, NULL}};
 static const struct filter_name region_filters[] = {{"region-name", by_region}, {NULL, NULL}};
-static const struct filter_name type_filters[] = {{"instance-type", by_type}, {"processor-info.supported-architecture", by_architecture}, {NULL, NULL}};
+static const struct filter_name type_filters[] = {{"instance-type", by_type}, {"processor-info.supported-architecture", by_architecture},
+                                                  {NULL, NULL}};
 
 static bool any_value(const struct json *filter, const char *value) {
     const struct json *values = json_member(filter, "Value");
@@ -41,7 +43,10 @@ static bool any_value(const struct json *filter, const char *value) {
 static bool any_tag(const struct json *filter, const char *name, const struct aws_instance *i) {
     JSON_EACH(tag, i->tags) {
         const char *key = json_str_or(tag, "key", "");
-        if (str_eq(name, "tag-key") ? any_value(filter, key) : str_eq(name + strlen("tag:"), key) && any_value(filter, json_str_or(tag, "value", ""))) return true;
+        if (str_eq(name, "tag-key") ? any_value(filter, key) : str_eq(name + strlen("tag:"), key) &&
+            any_value(filter, json_str_or(tag, "value", ""))) {
+            return true;
+        }
     }
     return false;
 }
@@ -84,7 +89,8 @@ static int64_t state_code(const char *state) { return str_eq(state, "running") ?
 static const struct json *instance_json(struct aws_request *r, const struct aws_instance *i) {
     return json_make(r->arena, "{'instanceId':%s,'instanceState':{'code':%ld,'name':%s},'privateDnsName':%s,'dnsName':%s,'instanceType':%s,'launchTime':%v,"
                                "'placement':{'availabilityZone':%s,'tenancy':'default'},'privateIpAddress':%s,'ipAddress':%s,'architecture':%s,'tagSet':%v}",
-                     i->id, state_code(i->state), i->state, i->node, i->public_ip ? i->node : "", i->type, aws_time(r->arena, i->launched), i->zone, i->private_ip,
+                     i->id, state_code(i->state), i->state, i->node, i->public_ip ? i->node : "", i->type, aws_time(r->arena, i->launched), i->zone,
+                         i->private_ip,
                      i->public_ip, i->architecture, i->tags);
 }
 
@@ -106,7 +112,9 @@ static struct error *describe_instances(struct aws_request *r, const struct json
     TRY(check_filters(r, instance_filters));
     TRY(check_ids(r, all, count));
     TRY(aws_param_int(r, "MaxResults", 5, PAGE_MAX, PAGE_MAX, &max));
-    if (token != NULL && (!str_to_int64(token, &from) || from < 0)) return aws_error(400, "InvalidParameterValue", "Invalid value '%s' for NextToken", token);
+    if (token != NULL && (!str_to_int64(token, &from) || from < 0)) {
+        return aws_error(400, "InvalidParameterValue", "Invalid value '%s' for NextToken", token);
+    }
     struct json_array reservations = {.arena = r->arena};
     size_t at = (size_t)from;
     for (; at < count && reservations.len < (size_t)max; at++) {
@@ -141,7 +149,9 @@ static struct error *collect(struct aws_request *r, const struct facet *f, const
     struct json_array found = {.arena = r->arena};
     TRY(check_filters(r, f->filters));
     for (size_t i = 0; i < count; i++) {
-        if (is_first(f, all, i) && listed(r, f->param, f->key(&all[i])) && passes(r, f->filters, &all[i])) json_array_add(&found, f->shape(r, &all[i]));
+        if (is_first(f, all, i) && listed(r, f->param, f->key(&all[i])) && passes(r, f->filters, &all[i])) {
+            json_array_add(&found, f->shape(r, &all[i]));
+        }
     }
     *out = json_array_done(&found);
     return NULL;
@@ -180,7 +190,9 @@ static struct error *describe_instance_types(struct aws_request *r, const struct
     JSON_EACH(wanted, aws_param_list(r, "InstanceType")) {
         bool known = false;
         for (size_t i = 0; i < count && !known; i++) known = json_str_is(wanted, NULL, all[i].type);
-        if (!known) return aws_error(400, "InvalidInstanceType", "The following supplied instance types do not exist: [%s]", json_str_or(wanted, NULL, ""));
+        if (!known) {
+            return aws_error(400, "InvalidInstanceType", "The following supplied instance types do not exist: [%s]", json_str_or(wanted, NULL, ""));
+        }
     }
     *out = json_make(r->arena, "{'instanceTypeSet':%v}", found);
     return NULL;

@@ -28,7 +28,8 @@ static const struct aws_service *find_service(const char *name) {
 }
 
 /* Calls `fits` for the rows of all the service's tables. */
-static const struct aws_action *find_row(const struct aws_service *s, bool (*fits)(const struct aws_action *a, const char *x, const char *y), const char *x, const char *y) {
+static const struct aws_action *find_row(const struct aws_service *s, bool (*fits)(const struct aws_action *a, const char *x, const char *y),
+                                         const char *x, const char *y) {
     static const struct aws_action *const none[] = {NULL};
     for (const struct aws_action *a = s->actions; a->name != NULL; a++) {
         if (fits(a, x, y)) return a;
@@ -42,10 +43,14 @@ static const struct aws_action *find_row(const struct aws_service *s, bool (*fit
 }
 
 static bool has_name(const struct aws_action *a, const char *name, const char *none UNUSED) { return str_eq(a->name, name); }
-static bool has_path(const struct aws_action *a, const char *method, const char *path) { return str_eq(a->method, method) && params_path_matches(a->path, path); }
+static bool has_path(const struct aws_action *a, const char *method, const char *path) {
+    return str_eq(a->method, method) && params_path_matches(a->path, path);
+}
 
 static const struct aws_action *find_query_action(const struct aws_service *s, const char *name) { return find_row(s, has_name, name, NULL); }
-static const struct aws_action *find_rest_action(const struct aws_service *s, const char *method, const char *path) { return find_row(s, has_path, method, path); }
+static const struct aws_action *find_rest_action(const struct aws_service *s, const char *method, const char *path) {
+    return find_row(s, has_path, method, path);
+}
 
 /* An unsigned request belongs to the service that lets anybody call its action. */
 static const struct aws_service *find_unsigned(const struct job *j, const char *action) {
@@ -78,7 +83,8 @@ static struct error *find_action(const struct job *j, struct aws_request *r) {
     const char *name = json_str(r->params, "Action");
     if (name == NULL) return aws_error(400, "MissingAction", "The request is missing an action or a required parameter.");
     r->action = find_query_action(s, name);
-    return r->action ? NULL : aws_error(400, "InvalidAction", "Could not find operation %s for version %s", name, json_str_or(r->params, "Version", s->version));
+    return r->action ? NULL : aws_error(400, "InvalidAction", "Could not find operation %s for version %s", name, json_str_or(r->params, "Version",
+            s->version));
 }
 
 /* ---- one request ---- */
@@ -103,13 +109,15 @@ struct policy_context *aws_request_context(struct aws_request *r) {
 static struct error *denied(struct aws_request *r, const struct policy_request *q, const struct policy_verdict *v) {
     struct error *e = aws_denied(r->arena, &r->principal, q->action, q->resource, v->reason);
     if (r->service->protocol != AWS_EC2_QUERY) return e;
-    const struct json *message = json_make(r->arena, "{'allowed':false,'explicitDeny':%b,'context':{'principal':{'id':%s,'arn':%s},'action':%s,'resource':%s}}",
+    const struct json *message = json_make(r->arena,
+                                           "{'allowed':false,'explicitDeny':%b,'context':{'principal':{'id':%s,'arn':%s},'action':%s,'resource':%s}}",
                                            v->decision == POLICY_EXPLICIT_DENY, r->principal.user_id, r->principal.arn, q->action, q->resource);
     const char *text = json_text(r->arena, message);
     cleanup_buf struct buf sealed = {0}, encoded = {0};
     if (!seal_add(iam_seal_key(r->aws->iam), AWS_MESSAGE_SEAL, text, strlen(text), &sealed)) return e;
     base64url_encode(&encoded, sealed.data, sealed.len);
-    struct error *ec2 = aws_error(403, "AccessDenied", "You are not authorized to perform this operation. %s. Encoded authorization failure message: %s", e->message, encoded.data);
+    struct error *ec2 = aws_error(403, "AccessDenied", "You are not authorized to perform this operation. %s. Encoded authorization failure message: "
+                                                       "%s", e->message, encoded.data);
     error_free(e);
     return ec2;
 }
@@ -145,7 +153,9 @@ static struct error *identify(struct job *j, struct aws_request *r, const char *
     }
     TRY(sigv4_parse(r->arena, &s, &auth));
     r->service = find_service(auth.service);
-    if (r->service == NULL) return error_api(403, "SignatureDoesNotMatch", "Credential should be scoped to a service of this endpoint, not '%s'. ", auth.service);
+    if (r->service == NULL) {
+        return error_api(403, "SignatureDoesNotMatch", "Credential should be scoped to a service of this endpoint, not '%s'. ", auth.service);
+    }
     struct sigv4_rules rules = {.now = clock_wall(j->aws->clock), .service = auth.service};
     return aws_authenticate(j->aws, r->arena, &s, &rules, &r->principal, NULL);
 }

@@ -10,11 +10,13 @@ static struct error *get_account_summary(struct aws_request *r, const struct jso
     static const struct {
         const char *name;
         enum iam_kind kind;
-    } counted[] = {{"Users", IAM_USER}, {"Roles", IAM_ROLE}, {"Policies", IAM_POLICY}, {"Providers", IAM_OIDC_PROVIDER}, {"InstanceProfiles", IAM_INSTANCE_PROFILE}};
+    } counted[] = {{"Users", IAM_USER}, {"Roles", IAM_ROLE}, {"Policies", IAM_POLICY}, {"Providers", IAM_OIDC_PROVIDER},
+                   {"InstanceProfiles", IAM_INSTANCE_PROFILE}};
     static const struct {
         const char *name;
         int64_t value;
-    } quotas[] = {{"AccessKeysPerUserQuota", 2}, {"AssumeRolePolicySizeQuota", 2048}, {"AttachedPoliciesPerRoleQuota", 10}, {"AttachedPoliciesPerUserQuota", 10},
+    } quotas[] = {{"AccessKeysPerUserQuota", 2}, {"AssumeRolePolicySizeQuota", 2048}, {"AttachedPoliciesPerRoleQuota", 10},
+                  {"AttachedPoliciesPerUserQuota", 10},
                   {"PolicySizeQuota", 6144}, {"RolePolicySizeQuota", 10240}, {"UserPolicySizeQuota", 2048}, {"VersionsPerPolicyQuota", 5}};
     struct json_array entries = {.arena = r->arena};
     for (size_t i = 0; i < ARRAY_LEN(counted); i++) {
@@ -65,7 +67,8 @@ static const struct aws_rule rules[] = {
     {NULL, 0, 0, NULL, NULL},
 };
 
-static const struct aws_action *const more[] = {iam_user_actions, iam_role_actions, iam_inline_actions, iam_policy_actions, iam_provider_actions, iam_profile_actions,
+static const struct aws_action *const more[] = {iam_user_actions, iam_role_actions, iam_inline_actions, iam_policy_actions, iam_provider_actions,
+                                                iam_profile_actions,
                                                 NULL};
 
 const struct aws_service aws_iam = {"iam", AWS_QUERY, "2010-05-08", "https://iam.amazonaws.com/doc/2010-05-08/", account_actions, rules, more};

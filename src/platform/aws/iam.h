@@ -17,6 +17,9 @@ MUST_CHECK struct error *iam_make(struct aws_request *r, enum iam_kind kind, con
 MUST_CHECK struct error *iam_alter(struct aws_request *r, const struct iam_entity *e, iam_change_fn *change);
 MUST_CHECK struct error *iam_drop(struct aws_request *r, const struct iam_entity *e);
 
+/* What is deleted must have no policies any more: DeleteConflict. */
+MUST_CHECK struct error *iam_check_no_policies(const struct iam_entity *e);
+
 /* Parameter Path, "/" if absent. */
 const char *iam_path(const struct aws_request *r);
 /* Does the entity stand below parameter PathPrefix? */
@@ -24,7 +27,8 @@ bool iam_below(const struct aws_request *r, const struct iam_entity *e);
 
 /* ---- documents ---- */
 /* A policy in a parameter: parsed, measured without white space against `max`. */
-MUST_CHECK struct error *iam_document(struct aws_request *r, const char *param, enum policy_type type, size_t max, const char *quota, const char **out);
+MUST_CHECK struct error *iam_document(struct aws_request *r, const char *param, enum policy_type type, size_t max, const char *quota,
+                                      const char **out);
 size_t iam_document_size(const char *text);
 const struct json *iam_encoded(struct arena *a, const char *document); /* as answers carry documents: percent-encoded */
 /* Trust policies are kept with the unique ids of the users and roles that they name, so that nobody inherits trust by being

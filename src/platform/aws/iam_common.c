@@ -45,7 +45,9 @@ struct error *iam_failed(struct error *e, enum iam_kind kind, const char *name) 
     struct error *told = e;
     if (error_is(e, "AlreadyExists")) told = aws_error(409, "EntityAlreadyExists", taken[kind], name); // NOLINT(clang-diagnostic-format-nonliteral)
     else if (error_is(e, "NotFound")) told = iam_no_such(kind, name);
-    else if (error_is(e, "Conflict")) told = aws_error(409, "ConcurrentModification", "The request was rejected because multiple requests to change this object were submitted simultaneously.");
+    else if (error_is(e, "Conflict")) told = aws_error(409, "ConcurrentModification",
+                                                       "The request was rejected because multiple requests to change this object were submitted "
+                                                       "simultaneously.");
     else if (e != NULL && e->reason != NULL && e->has_details) told = error_new("%s", e->message); /* one of Kubernetes' own: not for AWS clients */
     if (told != e) error_free(e);
     return told;
@@ -151,7 +153,9 @@ static const char *id_to_name(struct arena *a UNUSED, const struct iam_snapshot 
     return e ? e->arn : name;
 }
 
-struct error *iam_trust_store(struct aws_request *r, const char *text, const char **out) { return map_document(r->arena, r->iam, text, name_to_id, out); }
+struct error *iam_trust_store(struct aws_request *r, const char *text, const char **out) {
+    return map_document(r->arena, r->iam, text, name_to_id, out);
+}
 
 const char *iam_trust_show(struct arena *a, const struct iam_snapshot *iam, const char *text) {
     const char *out = text;
@@ -167,7 +171,8 @@ struct error *iam_tags(struct aws_request *r, const struct json **out) {
     JSON_EACH(tag, given) {
         const char *key = json_str_or(tag, "Key", ""), *value = json_str_or(tag, "Value", "");
         if (*key == '\0' || strlen(key) > 128 || strlen(value) > 256) {
-            return aws_error(400, "ValidationError", "1 validation error detected: Value at 'tags' failed to satisfy constraint: Member must have a key of 1 to 128 and a value of at most 256 characters");
+            return aws_error(400, "ValidationError", "1 validation error detected: Value at 'tags' failed to satisfy constraint: Member must have a "
+                                                     "key of 1 to 128 and a value of at most 256 characters");
         }
         if (strncasecmp(key, "aws:", 4) == 0) return aws_error(400, "InvalidInput", "System tags cannot be added/updated by requester.");
         for (size_t i = 0; i < tags.len; i++) {
@@ -202,7 +207,8 @@ static struct error *tagged(struct aws_request *r, const struct iam_entity **out
         const char *word, *param;
         enum iam_kind kind;
     } kinds[] = {{"User", "UserName", IAM_USER}, {"Role", "RoleName", IAM_ROLE}, {"Policy", "PolicyArn", IAM_POLICY},
-                 {"OpenIDConnectProvider", "OpenIDConnectProviderArn", IAM_OIDC_PROVIDER}, {"InstanceProfile", "InstanceProfileName", IAM_INSTANCE_PROFILE}};
+                 {"OpenIDConnectProvider", "OpenIDConnectProviderArn", IAM_OIDC_PROVIDER}, {"InstanceProfile", "InstanceProfileName",
+                         IAM_INSTANCE_PROFILE}};
     size_t i = 0;
     while (strstr(r->action->name, kinds[i].word) == NULL) i++;
     return iam_wanted(r, kinds[i].kind, kinds[i].param, out);
@@ -217,7 +223,9 @@ static const struct json *with_tags(struct arena *a, const struct iam_entity *e,
         JSON_EACH(tag, tags) replaced |= strcasecmp(json_str_or(tag, "Key", ""), json_str_or(old, "Key", "")) == 0;
         if (!replaced) tags = json_append(a, tags ? tags : &json_empty_array, old);
     }
-    if (json_len(tags) > TAGS_MAX) return *error = aws_error(409, "LimitExceeded", "The number of tags has exceeded the limit of %d.", TAGS_MAX), NULL;
+    if (json_len(tags) > TAGS_MAX) {
+        return *error = aws_error(409, "LimitExceeded", "The number of tags has exceeded the limit of %d.", TAGS_MAX), NULL;
+    }
     return json_with_member(a, e->json, "Tags", tags);
 }
 
@@ -267,7 +275,9 @@ const char *iam_user_resource(struct aws_request *r, struct policy_context *c) {
     const char *name = aws_param(r, "UserName");
     return resource_of(r, IAM_USER, "user", name ? name : r->principal.user_name, c);
 }
-const char *iam_role_resource(struct aws_request *r, struct policy_context *c) { return resource_of(r, IAM_ROLE, "role", aws_param(r, "RoleName"), c); }
+const char *iam_role_resource(struct aws_request *r, struct policy_context *c) {
+    return resource_of(r, IAM_ROLE, "role", aws_param(r, "RoleName"), c);
+}
 const char *iam_profile_resource(struct aws_request *r, struct policy_context *c) {
     return resource_of(r, IAM_INSTANCE_PROFILE, "instance-profile", aws_param(r, "InstanceProfileName"), c);
 }

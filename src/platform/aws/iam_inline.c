@@ -30,10 +30,13 @@ static const struct json *with_inline(struct arena *a, const struct iam_entity *
     int64_t at = inline_index(e, name);
     size_t bytes = iam_document_size(document), max = e->kind == IAM_USER ? USER_BYTES : ROLE_BYTES;
     JSON_EACH(p, policies) bytes += json_str_is(p, "PolicyName", name) ? 0 : iam_document_size(json_str_or(p, "PolicyDocument", ""));
-    if (bytes > max) return *error = aws_error(409, "LimitExceeded", "Maximum policy size of %zu bytes exceeded for %s %s", max, owner_word(r), e->name), NULL;
+    if (bytes > max) {
+        return *error = aws_error(409, "LimitExceeded", "Maximum policy size of %zu bytes exceeded for %s %s", max, owner_word(r), e->name), NULL;
+    }
     const struct json *policy = json_make(a, "{'PolicyName':%s,'PolicyDocument':%s}", name, document);
     if (policies == NULL) policies = &json_empty_array;
-    return json_with_member(a, e->json, "InlinePolicies", at < 0 ? json_append(a, policies, policy) : json_with_item(a, policies, (size_t)at, policy));
+    return json_with_member(a, e->json, "InlinePolicies", at < 0 ? json_append(a, policies, policy) : json_with_item(a, policies, (size_t)at,
+            policy));
 }
 
 static struct error *put_inline(struct aws_request *r, const struct json **out UNUSED) {
@@ -91,7 +94,8 @@ static const struct json *with_attached(struct arena *a, const struct iam_entity
     const struct json *attached = json_member(e->json, "AttachedPolicies");
     if (is_attached(e, arn)) return NULL;
     if (json_len(attached) >= ATTACHED_MAX) {
-        return *error = aws_error(409, "LimitExceeded", "Cannot exceed quota for PoliciesPer%s: %d", e->kind == IAM_USER ? "User" : "Role", ATTACHED_MAX), NULL;
+        return *error = aws_error(409, "LimitExceeded", "Cannot exceed quota for PoliciesPer%s: %d", e->kind == IAM_USER ? "User" : "Role",
+                                  ATTACHED_MAX), NULL;
     }
     return json_with_member(a, e->json, "AttachedPolicies", json_append(a, attached ? attached : &json_empty_array, json_string(a, arn)));
 }
@@ -153,6 +157,16 @@ static struct error *delete_boundary(struct aws_request *r, const struct json **
     const struct iam_entity *e;
     TRY(iam_owner(r, &e));
     return iam_alter(r, e, without_boundary);
+}
+
+struct error *iam_check_no_policies(const struct iam_entity *e) {
+    if (json_len(json_member(e->json, "AttachedPolicies")) > 0) {
+        return aws_error(409, "DeleteConflict", "Cannot delete entity, must detach all policies first.");
+    }
+    if (json_len(json_member(e->json, "InlinePolicies")) > 0) {
+        return aws_error(409, "DeleteConflict", "Cannot delete entity, must delete policies first.");
+    }
+    return NULL;
 }
 
 #define OWNER_ACTIONS(Owner, owner_resource)                                                                                                       \

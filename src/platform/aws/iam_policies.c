@@ -92,20 +92,26 @@ static struct error *list_policies(struct aws_request *r, const struct json **ou
     struct json_array list = {.arena = r->arena};
     size_t n;
     if (scope != NULL && !str_in(scope, (const char *const[]){"All", "AWS", "Local", NULL})) {
-        return aws_error(400, "ValidationError", "1 validation error detected: Value '%s' at 'scope' failed to satisfy constraint: Member must satisfy enum value set: [All, AWS, Local]", scope);
+        return aws_error(400, "ValidationError", "1 validation error detected: Value '%s' at 'scope' failed to satisfy constraint: Member must "
+                                                 "satisfy enum value set: [All, AWS, Local]", scope);
     }
     const struct iam_entity *const *own = iam_list(r->iam, IAM_POLICY, &n);
     for (size_t i = 0; i < n && !str_eq(scope, "AWS"); i++) add_listed(r, own[i], &list);
-    for (size_t i = 0; i < iam_managed_count() && !str_eq(scope, "Local"); i++) add_listed(r, iam_find_arn(r->iam, iam_managed_arn(r->arena, i)), &list);
+    for (size_t i = 0; i < iam_managed_count() && !str_eq(scope, "Local"); i++) {
+        add_listed(r, iam_find_arn(r->iam, iam_managed_arn(r->arena, i)), &list);
+    }
     return aws_page(r, "Policies", json_array_done(&list), out);
 }
 
 static struct error *delete_policy(struct aws_request *r, const struct json **out UNUSED) {
     const struct iam_entity *e;
     TRY(own_policy(r, &e));
-    if (count_uses(r, e->arn, false) + count_uses(r, e->arn, true) > 0) return aws_error(409, "DeleteConflict", "Cannot delete a policy attached to entities.");
+    if (count_uses(r, e->arn, false) + count_uses(r, e->arn, true) > 0) {
+        return aws_error(409, "DeleteConflict", "Cannot delete a policy attached to entities.");
+    }
     if (json_len(json_member(e->json, "Versions")) > 1) {
-        return aws_error(409, "DeleteConflict", "This policy has more than one version. Before you delete a policy, you must delete the policy's versions. The default version is deleted with the policy.");
+        return aws_error(409, "DeleteConflict", "This policy has more than one version. Before you delete a policy, you must delete the policy's "
+                                                "versions. The default version is deleted with the policy.");
     }
     return iam_drop(r, e);
 }
@@ -155,7 +161,8 @@ static const struct json *with_version(struct arena *a, const struct iam_entity 
         return NULL;
     }
     const char *id = arena_printf(a, "v%lld", (long long)number);
-    json_array_add(&versions, json_make(a, "{'VersionId':%s,'Document':%s,'CreateDate':%v}", id, aws_param(r, "PolicyDocument"), aws_time(a, clock_wall(r->aws->clock))));
+    json_array_add(&versions, json_make(a, "{'VersionId':%s,'Document':%s,'CreateDate':%v}", id, aws_param(r, "PolicyDocument"),
+                                        aws_time(a, clock_wall(r->aws->clock))));
     JSON_EACH(v, old) json_array_add(&versions, v);
     json = json_with_member(a, json, "Versions", json_array_done(&versions));
     if (json_str_is(r->params, "SetAsDefault", "true")) json = json_with_member(a, json, "DefaultVersionId", json_string(a, id));
@@ -198,7 +205,9 @@ static const struct json *without_version(struct arena *a, const struct iam_enti
     const char *id = aws_param(arg, "VersionId");
     int64_t at = version_index(e, id);
     if (at < 0) return *error = no_such_version(e, id), NULL;
-    if (json_str_is(e->json, "DefaultVersionId", id)) return *error = aws_error(409, "DeleteConflict", "Cannot delete the default version of a policy."), NULL;
+    if (json_str_is(e->json, "DefaultVersionId", id)) {
+        return *error = aws_error(409, "DeleteConflict", "Cannot delete the default version of a policy."), NULL;
+    }
     return json_with_member(a, e->json, "Versions", json_without_item(a, json_member(e->json, "Versions"), (size_t)at));
 }
 

@@ -8,11 +8,14 @@ static const struct json *profile_json(struct aws_request *r, const struct iam_e
         const struct iam_entity *role = iam_find(r->iam, IAM_ROLE, json_str(name, NULL));
         if (role != NULL) json_array_add(&roles, iam_role_json(r, role, false));
     }
-    return json_make(r->arena, "{'Path':%s,'InstanceProfileName':%s,'InstanceProfileId':%s,'Arn':%s,'CreateDate':%v,'Roles':%v,'Tags':%v}", e->path, e->name, e->id,
+    return json_make(r->arena, "{'Path':%s,'InstanceProfileName':%s,'InstanceProfileId':%s,'Arn':%s,'CreateDate':%v,'Roles':%v,'Tags':%v}", e->path,
+                     e->name, e->id,
                      e->arn, aws_time(r->arena, e->created), json_array_done(&roles), json_member(e->json, "Tags"));
 }
 
-static struct error *wanted(struct aws_request *r, const struct iam_entity **out) { return iam_wanted(r, IAM_INSTANCE_PROFILE, "InstanceProfileName", out); }
+static struct error *wanted(struct aws_request *r, const struct iam_entity **out) {
+    return iam_wanted(r, IAM_INSTANCE_PROFILE, "InstanceProfileName", out);
+}
 
 static struct error *create_profile(struct aws_request *r, const struct json **out) {
     const char *name = aws_param(r, "InstanceProfileName");
@@ -62,14 +65,18 @@ static struct error *list_for_role(struct aws_request *r, const struct json **ou
 static struct error *delete_profile(struct aws_request *r, const struct json **out UNUSED) {
     const struct iam_entity *e;
     TRY(wanted(r, &e));
-    if (json_len(json_member(e->json, "Roles")) > 0) return aws_error(409, "DeleteConflict", "Cannot delete entity, must remove roles from instance profile first.");
+    if (json_len(json_member(e->json, "Roles")) > 0) {
+        return aws_error(409, "DeleteConflict", "Cannot delete entity, must remove roles from instance profile first.");
+    }
     return iam_drop(r, e);
 }
 
 static const struct json *with_role(struct arena *a, const struct iam_entity *e, void *arg, struct error **error) {
     const struct aws_request *r = arg;
     const struct iam_entity *role = iam_find(r->iam, IAM_ROLE, aws_param(r, "RoleName"));
-    if (json_len(json_member(e->json, "Roles")) > 0) return *error = aws_error(409, "LimitExceeded", "Cannot exceed quota for InstanceSessionsPerInstanceProfile: 1"), NULL;
+    if (json_len(json_member(e->json, "Roles")) > 0) {
+        return *error = aws_error(409, "LimitExceeded", "Cannot exceed quota for InstanceSessionsPerInstanceProfile: 1"), NULL;
+    }
     return json_with_member(a, e->json, "Roles", json_append(a, &json_empty_array, json_string(a, role->name)));
 }
 

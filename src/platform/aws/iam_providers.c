@@ -7,12 +7,15 @@
 #define THUMBPRINTS_MAX 5
 
 static struct error *no_list(const char *word, size_t max) {
-    return aws_error(400, "ValidationError", "1 validation error detected: Value at '%s' failed to satisfy constraint: Member must have length less than or equal to %zu", word, max);
+    return aws_error(400, "ValidationError", "1 validation error detected: Value at '%s' failed to satisfy constraint: Member must have length less "
+                                             "than or equal to %zu", word, max);
 }
 
 static struct error *check_lists(const struct aws_request *r) {
     const struct json *thumbprints = aws_param_list(r, "ThumbprintList"), *clients = aws_param_list(r, "ClientIDList");
-    if (json_len(clients) > CLIENTS_MAX) return aws_error(409, "LimitExceeded", "Cannot exceed quota for ClientIdsPerOpenIdConnectProvider: %d", CLIENTS_MAX);
+    if (json_len(clients) > CLIENTS_MAX) {
+        return aws_error(409, "LimitExceeded", "Cannot exceed quota for ClientIdsPerOpenIdConnectProvider: %d", CLIENTS_MAX);
+    }
     if (json_len(thumbprints) > THUMBPRINTS_MAX) return no_list("thumbprintList", THUMBPRINTS_MAX);
     JSON_EACH(client, clients) {
         if (strlen(json_str_or(client, NULL, "")) > 255) return no_list("clientIDList", 255);
@@ -20,7 +23,8 @@ static struct error *check_lists(const struct aws_request *r) {
     JSON_EACH(t, thumbprints) {
         const char *text = json_str_or(t, NULL, "");
         if (strlen(text) != 40 || strspn(text, "0123456789abcdefABCDEF") != 40) {
-            return aws_error(400, "ValidationError", "1 validation error detected: Value '%s' at 'thumbprintList' failed to satisfy constraint: Member must satisfy constraint: [Member must have length 40]", text);
+            return aws_error(400, "ValidationError", "1 validation error detected: Value '%s' at 'thumbprintList' failed to satisfy constraint: "
+                                                     "Member must satisfy constraint: [Member must have length 40]", text);
         }
     }
     return NULL;
@@ -29,11 +33,14 @@ static struct error *check_lists(const struct aws_request *r) {
 static struct error *create_provider(struct aws_request *r, const struct json **out) {
     const char *url = aws_param(r, "Url");
     const struct json *tags, *clients = aws_param_list(r, "ClientIDList"), *thumbprints = aws_param_list(r, "ThumbprintList");
-    if (!str_starts(url, "https://") || url[8] == '\0' || strpbrk(url, "?# ") != NULL) return aws_error(400, "ValidationError", "Invalid Open ID Connect Provider URL");
+    if (!str_starts(url, "https://") || url[8] == '\0' || strpbrk(url, "?# ") != NULL) {
+        return aws_error(400, "ValidationError", "Invalid Open ID Connect Provider URL");
+    }
     const char *name = arena_strndup(r->arena, url + 8, strlen(url + 8) - (str_ends(url, "/") ? 1 : 0));
     TRY(iam_tags(r, &tags));
     TRY(check_lists(r));
-    TRY(iam_make(r, IAM_OIDC_PROVIDER, name, json_make(r->arena, "{'Url':%s,'ClientIDList':%v,'ThumbprintList':%v,'Tags':%v}", name, clients ? clients : &json_empty_array,
+    TRY(iam_make(r, IAM_OIDC_PROVIDER, name, json_make(r->arena, "{'Url':%s,'ClientIDList':%v,'ThumbprintList':%v,'Tags':%v}", name, clients
+                                                       ? clients : &json_empty_array,
                                                        thumbprints ? thumbprints : &json_empty_array, tags)));
     *out = json_make(r->arena, "{'OpenIDConnectProviderArn':%s,'Tags':%v}", arena_printf(r->arena, "arn:aws:iam::%s:oidc-provider/%s", r->aws->account, name), tags);
     return NULL;
@@ -67,7 +74,9 @@ static const struct json *with_client(struct arena *a, const struct iam_entity *
     JSON_EACH(c, clients) {
         if (json_equal(c, client)) return NULL;
     }
-    if (json_len(clients) >= CLIENTS_MAX) return *error = aws_error(409, "LimitExceeded", "Cannot exceed quota for ClientIdsPerOpenIdConnectProvider: %d", CLIENTS_MAX), NULL;
+    if (json_len(clients) >= CLIENTS_MAX) {
+        return *error = aws_error(409, "LimitExceeded", "Cannot exceed quota for ClientIdsPerOpenIdConnectProvider: %d", CLIENTS_MAX), NULL;
+    }
     return json_with_member(a, e->json, "ClientIDList", json_append(a, clients, client));
 }
 
@@ -102,7 +111,8 @@ const struct aws_action iam_provider_actions[] = {
     {.name = "DeleteOpenIDConnectProvider", .run = delete_provider, .resource = iam_provider_resource, .required = PROVIDER},
     {.name = "AddClientIDToOpenIDConnectProvider", .run = add_client, .resource = iam_provider_resource, .required = PROVIDER " ClientID"},
     {.name = "RemoveClientIDFromOpenIDConnectProvider", .run = remove_client, .resource = iam_provider_resource, .required = PROVIDER " ClientID"},
-    {.name = "UpdateOpenIDConnectProviderThumbprint", .run = update_thumbprint, .resource = iam_provider_resource, .required = PROVIDER " ThumbprintList"},
+    {.name = "UpdateOpenIDConnectProviderThumbprint", .run = update_thumbprint, .resource = iam_provider_resource,
+     .required = PROVIDER " ThumbprintList"},
     {.name = "TagOpenIDConnectProvider", .run = iam_tag, .resource = iam_provider_resource, .required = PROVIDER " Tags"},
     {.name = "UntagOpenIDConnectProvider", .run = iam_untag, .resource = iam_provider_resource, .required = PROVIDER " TagKeys"},
     {.name = "ListOpenIDConnectProviderTags", .run = iam_list_tags, .resource = iam_provider_resource, .required = PROVIDER},

@@ -9,7 +9,8 @@
 const struct json *iam_role_json(struct aws_request *r, const struct iam_entity *e, bool details) {
     struct arena *a = r->arena;
     const char *boundary = json_str(e->json, "PermissionsBoundary");
-    const struct json *limit = details && boundary ? json_make(a, "{'PermissionsBoundaryType':'Policy','PermissionsBoundaryArn':%s}", boundary) : NULL;
+    const struct json *limit = details && boundary ? json_make(a, "{'PermissionsBoundaryType':'Policy','PermissionsBoundaryArn':%s}", boundary)
+        : NULL;
     const char *trust = iam_trust_show(a, r->iam, json_str_or(e->json, "AssumeRolePolicyDocument", ""));
     return json_make(a, "{'Path':%s,'RoleName':%s,'RoleId':%s,'Arn':%s,'CreateDate':%v,'AssumeRolePolicyDocument':%v,'Description':%s,'MaxSessionDuration':%ld,"
                         "'PermissionsBoundary':%v,'Tags':%v}",
@@ -71,8 +72,7 @@ static struct error *delete_role(struct aws_request *r, const struct json **out 
     const struct iam_entity *e;
     TRY(iam_owner(r, &e));
     if (in_profile(r, e)) return aws_error(409, "DeleteConflict", "Cannot delete entity, must remove roles from instance profile first.");
-    if (json_len(json_member(e->json, "AttachedPolicies")) > 0) return aws_error(409, "DeleteConflict", "Cannot delete entity, must detach all policies first.");
-    if (json_len(json_member(e->json, "InlinePolicies")) > 0) return aws_error(409, "DeleteConflict", "Cannot delete entity, must delete policies first.");
+    TRY(iam_check_no_policies(e));
     return iam_drop(r, e);
 }
 
@@ -80,7 +80,10 @@ static const struct json *updated(struct arena *a, const struct iam_entity *e, v
     struct aws_request *r = arg;
     const struct json *json = e->json, *description = json_member(r->params, "Description");
     int64_t duration;
-    if ((*error = aws_param_int(r, "MaxSessionDuration", DURATION_MIN, DURATION_MAX, json_int(json, "MaxSessionDuration", DURATION_MIN), &duration)) != NULL) return NULL;
+    if ((*error = aws_param_int(r, "MaxSessionDuration", DURATION_MIN, DURATION_MAX, json_int(json, "MaxSessionDuration", DURATION_MIN),
+                                &duration)) != NULL) {
+        return NULL;
+    }
     if (description != NULL) json = json_with_member(a, json, "Description", description);
     return json_with_member(a, json, "MaxSessionDuration", json_integer(a, duration));
 }

@@ -13,7 +13,8 @@ static const struct json *boundary_json(struct arena *a, const struct iam_entity
 }
 
 const struct json *iam_user_json(struct aws_request *r, const struct iam_entity *e, bool details) {
-    return json_make(r->arena, "{'Path':%s,'UserName':%s,'UserId':%s,'Arn':%s,'CreateDate':%v,'PermissionsBoundary':%v,'Tags':%v}", e->path, e->name, e->id, e->arn,
+    return json_make(r->arena, "{'Path':%s,'UserName':%s,'UserId':%s,'Arn':%s,'CreateDate':%v,'PermissionsBoundary':%v,'Tags':%v}", e->path,
+                     e->name, e->id, e->arn,
                      aws_time(r->arena, e->created), details ? boundary_json(r->arena, e) : NULL, details ? json_member(e->json, "Tags") : NULL);
 }
 
@@ -73,9 +74,10 @@ static struct error *update_user(struct aws_request *r, const struct json **out 
 static struct error *delete_user(struct aws_request *r, const struct json **out UNUSED) {
     const struct iam_entity *e;
     TRY(iam_owner(r, &e));
-    if (json_len(json_member(e->json, "AccessKeys")) > 0) return aws_error(409, "DeleteConflict", "Cannot delete entity, must delete access keys first.");
-    if (json_len(json_member(e->json, "AttachedPolicies")) > 0) return aws_error(409, "DeleteConflict", "Cannot delete entity, must detach all policies first.");
-    if (json_len(json_member(e->json, "InlinePolicies")) > 0) return aws_error(409, "DeleteConflict", "Cannot delete entity, must delete policies first.");
+    if (json_len(json_member(e->json, "AccessKeys")) > 0) {
+        return aws_error(409, "DeleteConflict", "Cannot delete entity, must delete access keys first.");
+    }
+    TRY(iam_check_no_policies(e));
     return iam_drop(r, e);
 }
 
@@ -122,7 +124,8 @@ static struct error *list_access_keys(struct aws_request *r, const struct json *
     struct json_array list = {.arena = r->arena};
     TRY(key_owner(r, &e));
     JSON_EACH(key, json_member(e->json, "AccessKeys")) {
-        json_array_add(&list, json_make(r->arena, "{'UserName':%s,'AccessKeyId':%v,'Status':%v,'CreateDate':%v}", e->name, json_member(key, "AccessKeyId"),
+        json_array_add(&list, json_make(r->arena, "{'UserName':%s,'AccessKeyId':%v,'Status':%v,'CreateDate':%v}", e->name,
+                                        json_member(key, "AccessKeyId"),
                                         json_member(key, "Status"), json_member(key, "CreateDate")));
     }
     return aws_page(r, "AccessKeyMetadata", json_array_done(&list), out);
@@ -150,7 +153,8 @@ static const struct json *with_status(struct arena *a, const struct iam_entity *
 static struct error *update_access_key(struct aws_request *r, const struct json **out UNUSED) {
     const struct iam_entity *e;
     if (!str_in(aws_param(r, "Status"), (const char *const[]){"Active", "Inactive", NULL})) {
-        return aws_error(400, "ValidationError", "1 validation error detected: Value '%s' at 'status' failed to satisfy constraint: Member must satisfy enum value set: [Active, Inactive]",
+        return aws_error(400, "ValidationError", "1 validation error detected: Value '%s' at 'status' failed to satisfy constraint: Member must "
+                                                 "satisfy enum value set: [Active, Inactive]",
                          aws_param(r, "Status"));
     }
     TRY(key_owner(r, &e));

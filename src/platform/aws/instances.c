@@ -44,7 +44,8 @@ void aws_instance_of(const struct aws *w, struct arena *a, const struct doc *nod
                                  .public_ip = copy(a, address(node, "ExternalIP")), .state = state_of(node), .launched = object_created(o),
                                  .cpus = capacity(node, "cpu"), .memory_mib = capacity(node, "memory") >> 20};
     out->architecture = str_eq(arch, "amd64") ? "x86_64" : copy(a, arch);
-    out->region = copy(a, first(object_label(o, "topology.kubernetes.io/region"), object_label(o, "failure-domain.beta.kubernetes.io/region"), w->region));
+    out->region = copy(a, first(object_label(o, "topology.kubernetes.io/region"), object_label(o, "failure-domain.beta.kubernetes.io/region"),
+                                w->region));
     out->zone = copy(a, first(object_label(o, "topology.kubernetes.io/zone"), object_label(o, "failure-domain.beta.kubernetes.io/zone"), NULL));
     if (out->zone == NULL) out->zone = arena_printf(a, "%sa", out->region);
     out->type = copy(a, first(object_label(o, "node.kubernetes.io/instance-type"), object_label(o, "beta.kubernetes.io/instance-type"), NULL));

@@ -16,7 +16,9 @@ struct node {
     size_t count;
 };
 
-static struct error *malformed(const char *why) { return error_api(400, "MalformedQueryString", "The query string contains a syntax error: %s", why); }
+static struct error *malformed(const char *why) {
+    return error_api(400, "MalformedQueryString", "The query string contains a syntax error: %s", why);
+}
 
 static struct node *child(struct arena *a, struct node *parent, const char *name, size_t len) {
     for (struct node *n = parent->first; n != NULL; n = n->next) {
@@ -130,7 +132,8 @@ static struct error *add_query(struct arena *a, const char *query, struct json_o
         size_t n = strcspn(*part, "=");
         char *name, *value;
         if (**part == '\0') continue;
-        if (!url_decode(a, *part, n, true, &name) || !url_decode(a, *part + n + ((*part)[n] == '='), strlen(*part + n + ((*part)[n] == '=')), true, &value)) {
+        if (!url_decode(a, *part, n, true, &name) || !url_decode(a, *part + n + ((*part)[n] == '='), strlen(*part + n + ((*part)[n] == '=')), true,
+                                                                 &value)) {
             return malformed("a bad escape");
         }
         if (!utf8_valid(name, strlen(name)) || !utf8_valid(value, strlen(value))) return malformed("text that is not UTF-8");
@@ -186,10 +189,12 @@ struct error *aws_param_int(const struct aws_request *r, const char *name, int64
     int64_t n = json_int(v, NULL, 0);
     if (v == NULL || (text != NULL && *text == '\0')) return *out = other, NULL;
     if (text != NULL ? !str_to_int64(text, &n) : !json_is(v, JSON_INT)) {
-        return aws_error(400, "ValidationError", "1 validation error detected: Value at '%s' failed to satisfy constraint: Member must be a number", word);
+        return aws_error(400, "ValidationError", "1 validation error detected: Value at '%s' failed to satisfy constraint: Member must be a number",
+                         word);
     }
     if (n >= min && n <= max) return *out = n, NULL;
-    return aws_error(400, "ValidationError", "1 validation error detected: Value '%lld' at '%s' failed to satisfy constraint: Member must have value %s than or equal to %lld",
+    return aws_error(400, "ValidationError", "1 validation error detected: Value '%lld' at '%s' failed to satisfy constraint: Member must have value "
+                                             "%s than or equal to %lld",
                      (long long)n, word, n < min ? "greater" : "less", (long long)(n < min ? min : max));
 }
 
@@ -207,7 +212,8 @@ static struct error *check_required(const struct aws_request *r) {
     for (char **name = str_split(r->arena, r->action->required, ' ', NULL); *name != NULL; name++) {
         const struct json *v = json_member(r->params, *name);
         if (v != NULL && !(json_is(v, JSON_STRING) && v->len == 0)) continue;
-        return aws_error(400, "ValidationError", "1 validation error detected: Value null at '%s' failed to satisfy constraint: Member must not be null",
+        return aws_error(400, "ValidationError", "1 validation error detected: Value null at '%s' failed to satisfy constraint: Member must not be "
+                                                 "null",
                          aws_param_word(r->arena, *name));
     }
     return NULL;
@@ -219,7 +225,8 @@ static struct error *check_rule(const struct aws_request *r, const struct aws_ru
     size_t n = length(value);
     bool few = n < rule->min;
     if (few || (rule->max > 0 && n > rule->max)) {
-        return aws_error(400, "ValidationError", "1 validation error detected: Value '%s' at '%s' failed to satisfy constraint: Member must have length %s than or equal to %zu",
+        return aws_error(400, "ValidationError", "1 validation error detected: Value '%s' at '%s' failed to satisfy constraint: Member must have "
+                                                 "length %s than or equal to %zu",
                          value, word, few ? "greater" : "less", few ? rule->min : rule->max);
     }
     if (rule->valid == NULL || rule->valid(value)) return NULL;
@@ -246,7 +253,8 @@ struct error *aws_page(struct aws_request *r, const char *member, const struct j
     int64_t max, from = 0;
     char *text;
     TRY(aws_param_int(r, "MaxItems", 1, 1000, 100, &max));
-    if (marker != NULL && (!base64url_decode(r->arena, marker, strlen(marker), &text, NULL) || !str_starts(text, "at=") || !str_to_int64(text + 3, &from) ||
+    if (marker != NULL && (!base64url_decode(r->arena, marker, strlen(marker), &text, NULL) || !str_starts(text, "at=") ||
+                           !str_to_int64(text + 3, &from) ||
                            from < 0)) {
         return aws_error(400, "ValidationError", "Invalid Marker.");
     }

@@ -124,7 +124,8 @@ enum policy_decision policy_evaluate(struct arena *a, const struct policy_list *
 /* ---- all that counts ---- */
 
 static struct policy_verdict denied(struct arena *a, enum policy_decision d, const char *policy, const char *action) {
-    const char *reason = d == POLICY_EXPLICIT_DENY ? arena_printf(a, "with an explicit deny in %s %s policy", strchr("aeiou", *policy) ? "an" : "a", policy)
+    const char *reason = d == POLICY_EXPLICIT_DENY ? arena_printf(a, "with an explicit deny in %s %s policy", strchr("aeiou", *policy) ? "an" : "a",
+                                                                  policy)
                                                    : arena_printf(a, "because no %s policy allows the %s action", policy, action);
     return (struct policy_verdict){d, reason};
 }

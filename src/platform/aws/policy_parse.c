@@ -68,7 +68,8 @@ static struct error *check_action(struct parser *p, const char *action) {
     if (colon != NULL && (colon == action || colon[1] == '\0')) return malformed("The policy failed legacy parsing");
     if (p->type != POLICY_TRUST) return NULL;
     if (colon == NULL) return malformed("AssumeRole policy may only specify STS AssumeRole actions.");
-    static const char *const families[] = {"sts:AssumeRole", "sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity", "sts:SetSourceIdentity", "sts:TagSession",
+    static const char *const families[] = {"sts:AssumeRole", "sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity", "sts:SetSourceIdentity",
+                                           "sts:TagSession",
                                            "sts:SetContext", NULL};
     for (size_t i = 0; families[i] != NULL; i++) {
         if (policy_match(action, strlen(action), families[i], strlen(families[i]), true)) return NULL;
@@ -88,14 +89,18 @@ static struct error *check_resource(const char *resource) {
     if (colons < 5) return malformed("The policy failed legacy parsing");
     size_t partition = strcspn(resource + 4, ":");
     if (partition != 1 || resource[4] != '*') {
-        if (partition < 3 || strncmp(resource + 4, "aws", 3) != 0) return malformed("Partition \"%.*s\" is not valid for resource \"%s\".", (int)partition, resource + 4, resource);
+        if (partition < 3 || strncmp(resource + 4, "aws", 3) != 0) {
+            return malformed("Partition \"%.*s\" is not valid for resource \"%s\".", (int)partition, resource + 4, resource);
+        }
     }
     return NULL;
 }
 
 static struct error *read_actions(struct parser *p, const struct json *v, struct statement *s) {
     TRY(read_element(p, v, "Action", "NotAction", &s->actions));
-    if (s->actions.items == NULL) return malformed(p->type == POLICY_TRUST ? "Missing required field Action" : "Policy statement must contain actions.");
+    if (s->actions.items == NULL) {
+        return malformed(p->type == POLICY_TRUST ? "Missing required field Action" : "Policy statement must contain actions.");
+    }
     if (s->actions.count == 0) return malformed("Policy statement must contain actions.");
     for (size_t i = 0; i < s->actions.count; i++) TRY(check_action(p, s->actions.items[i]));
     return NULL;
@@ -103,7 +108,9 @@ static struct error *read_actions(struct parser *p, const struct json *v, struct
 
 static struct error *read_resources(struct parser *p, const struct json *v, struct statement *s) {
     TRY(read_element(p, v, "Resource", "NotResource", &s->resources));
-    if (p->type == POLICY_TRUST) return s->resources.items ? malformed("Has prohibited field %s", s->resources.negated ? "NotResource" : "Resource") : NULL;
+    if (p->type == POLICY_TRUST) {
+        return s->resources.items ? malformed("Has prohibited field %s", s->resources.negated ? "NotResource" : "Resource") : NULL;
+    }
     if (s->resources.count == 0) return malformed("Policy statement must contain resources.");
     for (size_t i = 0; i < s->resources.count; i++) TRY(check_resource(s->resources.items[i]));
     return NULL;
@@ -114,7 +121,8 @@ static struct error *read_resources(struct parser *p, const struct json *v, stru
 static const struct {
     const char *name;
     enum principal_kind kind;
-} principal_types[] = {{"AWS", PRINCIPAL_AWS}, {"Federated", PRINCIPAL_FEDERATED}, {"Service", PRINCIPAL_SERVICE}, {"CanonicalUser", PRINCIPAL_CANONICAL}};
+} principal_types[] = {{"AWS", PRINCIPAL_AWS}, {"Federated", PRINCIPAL_FEDERATED}, {"Service", PRINCIPAL_SERVICE},
+                       {"CanonicalUser", PRINCIPAL_CANONICAL}};
 
 /* Account, ARN of an account, user, role or session, or a unique id (what remains of a name that was deleted). */
 static bool valid_aws(const char *s) {
@@ -235,7 +243,8 @@ static struct error *read_sid(struct parser *p, const struct json *v, struct sta
 }
 
 static struct error *read_statement(struct parser *p, const struct json *v) {
-    static const char *const known[] = {"Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition", NULL};
+    static const char *const known[] = {"Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition",
+                                        NULL};
     struct statement s = {0};
     TRY(check_members(v, known));
     TRY(read_sid(p, v, &s));

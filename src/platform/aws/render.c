@@ -99,7 +99,8 @@ static void xml_error(struct buf *out, const struct aws_service *s, const char *
     add_text(out, code, strlen(code));
     buf_adds(out, "</Code><Message>");
     add_text(out, message, strlen(message));
-    buf_printf(out, ec2 ? "</Message></Error></Errors><RequestID>%s</RequestID></Response>" : "</Message></Error><RequestId>%s</RequestId></ErrorResponse>", request_id);
+    buf_printf(out, ec2 ? "</Message></Error></Errors><RequestID>%s</RequestID></Response>"
+               : "</Message></Error><RequestId>%s</RequestId></ErrorResponse>", request_id);
 }
 
 void render_error(struct aws_answer *out, const struct aws_service *service, const struct error *e, const char *request_id, bool json) {

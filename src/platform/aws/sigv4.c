@@ -225,7 +225,8 @@ static struct error *set_credential(struct arena *a, struct sigv4_auth *auth, co
     size_t n;
     char **parts = str_split(a, credential, '/', &n);
     if (n != 5) {
-        return error_api(400, "IncompleteSignature", "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '%s'", credential);
+        return error_api(400, "IncompleteSignature", "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, "
+                                                     "got '%s'", credential);
     }
     if (!str_eq(parts[4], "aws4_request")) {
         return error_api(403, "SignatureDoesNotMatch", "Credential should be scoped with a valid terminator: 'aws4_request', not '%s'.", parts[4]);
@@ -261,23 +262,29 @@ static struct error *set_signed_headers(struct arena *a, struct sigv4_auth *auth
 
 static struct error *set_timestamp(struct sigv4_auth *auth, const char *timestamp) {
     if (!parse_timestamp(timestamp, &auth->signed_at)) {
-        return error_api(400, "IncompleteSignature", "Date must be in ISO-8601 'basic format'. Got '%s'. See http://en.wikipedia.org/wiki/ISO_8601", timestamp);
+        return error_api(400, "IncompleteSignature", "Date must be in ISO-8601 'basic format'. Got '%s'. See http://en.wikipedia.org/wiki/ISO_8601",
+                         timestamp);
     }
     auth->timestamp = timestamp;
     if (strlen(auth->date) == 8 && strncmp(auth->date, timestamp, 8) == 0) return NULL;
-    return error_api(403, "SignatureDoesNotMatch", "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '%s' != '%.8s', from '%s'.",
+    return error_api(403, "SignatureDoesNotMatch", "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '%s' "
+                                                   "!= '%.8s', from '%s'.",
                      auth->date, timestamp, timestamp);
 }
 
 static struct error *parse_presigned(struct arena *a, const struct sigv4_request *r, const struct query *q, struct sigv4_auth *out) {
-    static const char *const names[] = {"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders", "X-Amz-Signature"};
+    static const char *const names[] = {"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders",
+                                        "X-Amz-Signature"};
     const char *values[ARRAY_LEN(names)];
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         if (!query_once(a, q, names[i], &values[i])) {
-            return error_api(400, "IncompleteSignature", "AWS query-string parameters must include '%s' once. Re-examine the query-string parameters.", names[i]);
+            return error_api(400, "IncompleteSignature", "AWS query-string parameters must include '%s' once. Re-examine the query-string "
+                                                         "parameters.", names[i]);
         }
     }
-    if (!str_eq(values[0], ALGORITHM)) return error_api(400, "IncompleteSignature", "Unsupported AWS 'algorithm': '%s' (only " ALGORITHM " is supported for now).", values[0]);
+    if (!str_eq(values[0], ALGORITHM)) {
+        return error_api(400, "IncompleteSignature", "Unsupported AWS 'algorithm': '%s' (only " ALGORITHM " is supported for now).", values[0]);
+    }
     if (query_has(q, "X-Amz-Security-Token") && !query_once(a, q, "X-Amz-Security-Token", &out->session_token)) {
         return incomplete("X-Amz-Security-Token must be there once.");
     }

@@ -103,7 +103,8 @@ static const struct json *new_settings(struct arena *a, const char *account) {
     if (account == NULL) account = arena_printf(a, "%012llu", (unsigned long long)(number % 900000000000 + 100000000000));
     base64_encode(&digits, account, strlen(account));
     OPENSSL_cleanse(key, sizeof(key));
-    return json_make(a, "{'metadata':{'name':'" SETTINGS "'},'type':'" SETTINGS_TYPE "','data':{'account':%s,'seal-key':%s}}", digits.data, encoded.data);
+    return json_make(a, "{'metadata':{'name':'" SETTINGS "'},'type':'" SETTINGS_TYPE "','data':{'account':%s,'seal-key':%s}}", digits.data,
+                     encoded.data);
 }
 
 static struct error *read_settings(struct iam_state *s, const char *account) {

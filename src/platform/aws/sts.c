@@ -19,8 +19,10 @@ static const char *derive_secret(const struct aws *w, struct arena *a, const cha
 }
 
 void sts_issue_session(struct aws *w, struct arena *a, const struct sts_session *s, struct sts_credentials *out) {
-    const struct json *claims = json_make(a, "{'t':%d,'id':%s,'n':%s,'si':%s,'i':%ld,'e':%ld,'p':%s,'pa':%v,'tags':%v,'tt':%v,'fp':%s,'c':%v}", (int)s->type,
-                                          s->entity_id, s->session_name, s->source_identity, s->issued_at, s->expires_at, s->policy, s->policy_arns, s->tags,
+    const struct json *claims = json_make(a, "{'t':%d,'id':%s,'n':%s,'si':%s,'i':%ld,'e':%ld,'p':%s,'pa':%v,'tags':%v,'tt':%v,'fp':%s,'c':%v}",
+                                          (int)s->type,
+                                          s->entity_id, s->session_name, s->source_identity, s->issued_at, s->expires_at, s->policy, s->policy_arns,
+                                              s->tags,
                                           s->transitive_tag_keys, s->federated_provider, s->chained ? &json_true : NULL);
     cleanup_buf struct buf sealed = {0}, token = {0};
     const char *text = json_text(a, claims);
@@ -98,7 +100,8 @@ static struct error *read_policies(struct aws_request *r, struct sts_session *s)
         json_array_add(&arns, arn);
     }
     if (arns.len > POLICY_ARNS_MAX) {
-        return aws_error(400, "ValidationError", "1 validation error detected: Value at 'policyArns' failed to satisfy constraint: Member must have length less than or equal to 10");
+        return aws_error(400, "ValidationError", "1 validation error detected: Value at 'policyArns' failed to satisfy constraint: Member must have "
+                                                 "length less than or equal to 10");
     }
     if (arns.len > 0) s->policy_arns = json_array_done(&arns);
     return NULL;
@@ -116,17 +119,28 @@ static struct error *read_tags(struct aws_request *r, struct sts_session *s) {
     const struct sts_session *from = r->principal.session;
     const struct json *given = aws_param_list(r, "Tags"), *transitive = aws_param_list(r, "TransitiveTagKeys");
     struct json_array tags = {.arena = r->arena}, keys = {.arena = r->arena};
-    if (json_len(given) > TAGS_MAX) return aws_error(400, "ValidationError", "1 validation error detected: Value at 'tags' failed to satisfy constraint: Member must have length less than or equal to 50");
+    if (json_len(given) > TAGS_MAX) {
+        return aws_error(400, "ValidationError", "1 validation error detected: Value at 'tags' failed to satisfy constraint: Member must have length "
+                                                 "less than or equal to 50");
+    }
     JSON_EACH(tag, from ? from->tags : NULL) {
         if (tag_is_inherited(from, json_str(tag, "Key"))) json_array_add(&tags, tag);
     }
     JSON_EACH(key, from ? from->transitive_tag_keys : NULL) json_array_add(&keys, key);
     JSON_EACH(tag, given) {
         const char *key = json_str(tag, "Key");
-        if (key == NULL || *key == '\0') return aws_error(400, "ValidationError", "1 validation error detected: Value null at 'tags.1.member.key' failed to satisfy constraint: Member must not be null");
-        if (tag_is_inherited(from, key)) return aws_error(400, "InvalidParameterValue", "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.");
+        if (key == NULL || *key == '\0') {
+            return aws_error(400, "ValidationError", "1 validation error detected: Value null at 'tags.1.member.key' failed to satisfy constraint: "
+                                                     "Member must not be null");
+        }
+        if (tag_is_inherited(from, key)) {
+            return aws_error(400, "InvalidParameterValue", "One of the specified transitive tag keys can't be set because it conflicts with a "
+                                                           "transitive tag key from the calling session.");
+        }
         for (size_t i = 0; i < tags.len; i++) {
-            if (json_str_is(&tags.items[i], "Key", key)) return aws_error(400, "InvalidParameterValue", "Duplicate tag keys found. Please note that Tag keys are case insensitive.");
+            if (json_str_is(&tags.items[i], "Key", key)) {
+                return aws_error(400, "InvalidParameterValue", "Duplicate tag keys found. Please note that Tag keys are case insensitive.");
+            }
         }
         json_array_add(&tags, json_make(r->arena, "{'Key':%s,'Value':%s}", key, json_str_or(tag, "Value", "")));
     }
@@ -162,6 +176,7 @@ struct error *sts_session_parameters(struct aws_request *r, const struct iam_ent
 }
 
 const struct json *sts_packed_size(struct arena *a, const struct sts_session *s) {
-    size_t bytes = (s->policy ? strlen(s->policy) : 0) + (s->policy_arns ? strlen(json_text(a, s->policy_arns)) : 0) + (s->tags ? strlen(json_text(a, s->tags)) : 0);
+    size_t bytes = (s->policy ? strlen(s->policy) : 0) + (s->policy_arns ? strlen(json_text(a, s->policy_arns)) : 0) + (s->tags
+            ? strlen(json_text(a, s->tags)) : 0);
     return bytes > 0 ? json_integer(a, (int64_t)(bytes * 100 / PACKED_MAX + 1)) : NULL;
 }

@@ -89,7 +89,8 @@ static struct error *decode_authorization_message(struct aws_request *r, const s
     char *sealed;
     size_t len;
     cleanup_buf struct buf text = {0};
-    if (!base64url_decode(r->arena, message, strlen(message), &sealed, &len) || !seal_open(iam_seal_key(r->aws->iam), AWS_MESSAGE_SEAL, sealed, len, &text)) {
+    if (!base64url_decode(r->arena, message, strlen(message), &sealed, &len) || !seal_open(iam_seal_key(r->aws->iam), AWS_MESSAGE_SEAL, sealed, len,
+            &text)) {
         return aws_error(400, "InvalidAuthorizationMessageException", "Message is not valid");
     }
     *out = json_make(r->arena, "{'DecodedMessage':%s}", text.data);
@@ -116,7 +117,8 @@ static const struct aws_rule rules[] = {
 static const struct aws_action actions[] = {
     {.name = "GetCallerIdentity", .run = get_caller_identity, .flags = AWS_ALWAYS_ALLOWED},
     {.name = "AssumeRole", .run = assume_role, .flags = AWS_ALWAYS_ALLOWED, .required = "RoleArn RoleSessionName"},
-    {.name = "AssumeRoleWithWebIdentity", .run = sts_assume_role_with_web_identity, .flags = AWS_UNSIGNED | AWS_ALWAYS_ALLOWED, .required = "RoleArn RoleSessionName WebIdentityToken"},
+    {.name = "AssumeRoleWithWebIdentity", .run = sts_assume_role_with_web_identity, .flags = AWS_UNSIGNED | AWS_ALWAYS_ALLOWED,
+     .required = "RoleArn RoleSessionName WebIdentityToken"},
     {.name = "GetSessionToken", .run = get_session_token, .flags = AWS_ALWAYS_ALLOWED},
     {.name = "GetAccessKeyInfo", .run = get_access_key_info, .required = "AccessKeyId"},
     {.name = "DecodeAuthorizationMessage", .run = decode_authorization_message, .required = "EncodedMessage"},
