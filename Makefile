@@ -4,7 +4,7 @@ CORACLE := $(BUILD)/coracle
 SHARED ?= ../shared
 ARGS ?=
 
-.PHONY: all build run test unit threads e2e crash fuzz lint bench difftest clusterdiff conformance clean
+.PHONY: all build run test unit threads e2e crash fuzz lint bench difftest clusterdiff conformance helmdiff clean
 all: build
 
 build:
@@ -35,6 +35,12 @@ clusterdiff: build
 	@scripts/clusterdiff $(CORACLE) $(SHARED) $(ARGS)
 conformance: build
 	@scripts/conformance $(CORACLE) $(SHARED) $(ARGS)
+
+# Every chart below CHARTS rendered by helm (HELM) and by Coracle; the texts must be the same.
+CHARTS ?= ../charts
+HELM ?= helm
+helmdiff: build
+	@$(SHARED)/helmdiff/helmdiff --helm $(HELM) --other "$(abspath $(CORACLE)) helm" $(ARGS) $(CHARTS)
 
 clean:
 	rm -rf $(BUILD) $(BUILD)-test $(BUILD)-tsan $(BUILD)-fuzz $(BUILD).log

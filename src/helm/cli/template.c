@@ -101,15 +101,18 @@ static struct error *show_only(struct helm *h, const struct options *o, const st
 }
 
 static struct error *print(struct helm *h, const struct options *o, struct writer *w, const struct rendered *r) {
-    cleanup_buf struct buf text = {0};
+    cleanup_buf struct buf text = {0}, hooks = {0};
     const char *start = r->manifest + strspn(r->manifest, " \t\r\n\v\f");
     size_t n = strlen(start);
     while (n > 0 && strchr(" \t\r\n\v\f", start[n - 1]) != NULL) n--;
-    buf_add(&text, start, n);
-    buf_addc(&text, '\n');
-    TRY(add_hooks(o, w, r, &text));
-    if (o->show_only.count > 0) return show_only(h, o, &text);
-    fwrite(text.data, 1, text.len, h->out);
+    TRY(add_hooks(o, w, r, &hooks));
+    if (o->show_only.count > 0) {
+        buf_printf(&text, "%.*s\n%s", (int)n, start, buf_str(&hooks));
+        return show_only(h, o, &text);
+    }
+    fwrite(start, 1, n, h->out);
+    fputc('\n', h->out);
+    fwrite(buf_str(&hooks), 1, hooks.len, h->out);
     return NULL;
 }
 
@@ -133,6 +136,7 @@ static struct error *render(struct helm *h, struct options *o, struct chart *c, 
     ro->engine.enable_dns = o->install.enable_dns;
     ro->include_crds = o->include_crds;
     ro->sub_notes = o->install.sub_notes;
+    ro->keep_unparsable = h->settings.debug;
     struct error *e = render_release(&h->arena, c, top, caps->kube_version, ro, out);
     if (e == NULL || h->settings.debug) return e;
     char *message = xprintf("%s\n\nUse --debug flag to render out invalid YAML", e->message);

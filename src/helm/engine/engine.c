@@ -10,8 +10,8 @@
 #include "helm/template/template.h"
 #include <stdio.h>
 
-static const size_t default_max_bytes = (size_t)2 << 30;
-static const uint64_t default_max_steps = UINT64_C(2000000000);
+static const size_t default_max_bytes = (size_t)512 << 20;
+static const uint64_t default_max_steps = UINT64_C(500000000);
 
 struct unit { /* one template file */
     const char *name, *base_path;

@@ -30,13 +30,13 @@ struct engine_options {
     bool skip_schema;
     engine_lookup lookup; /* NULL: finds nothing */
     void *lookup_arg;
-    size_t max_bytes;   /* of memory for the render; 0: 2 GiB */
+    size_t max_bytes;   /* of memory for the render, and of each text; 0: 512 MiB */
     uint64_t max_steps; /* 0: a default that takes some tens of seconds */
 };
 
 struct engine_file {
     const char *name; /* "chart/templates/x.yaml" */
-    const char *text;
+    char *text;
     size_t len;
 };
 struct engine_files {

@@ -5,7 +5,10 @@
 #include "helm/sprig/sprig.h"
 #include <stdio.h>
 
-enum { MAX_INCLUDES = 1000 }; /* of one name inside itself, as helm has it */
+enum {
+    MAX_INCLUDES = 1000, /* of one name inside itself, as helm has it */
+    MAX_TPL = 1000,      /* texts inside texts: helm has no limit and dies of it */
+};
 
 void engine_drop_no_value(struct buf *text) {
     static const char mark[] = "<no value>";
@@ -53,7 +56,11 @@ static bool was_executing(const struct error *e) {
 
 /* Errors show the text under the name of helm's root template. */
 static struct error *run_tpl(struct go_run *run, struct value text, struct value dot, struct buf *out) {
+    struct engine_state *state = run->owner;
+    if (state->tpl_depth >= MAX_TPL) return error_new("tpl is called inside itself more than %d times", MAX_TPL);
+    state->tpl_depth++;
     struct error *e = template_render(run, "gotpl", text.s, text.len, dot, out);
+    state->tpl_depth--;
     if (e == NULL) return NULL;
     return error_wrap(e, was_executing(e) ? "error during tpl function execution for %s" : "cannot parse template %s", quoted(run, text));
 }

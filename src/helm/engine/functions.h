@@ -10,6 +10,7 @@
 struct engine_state {
     const struct engine_options *options;
     struct value included; /* how often each name is being included right now */
+    unsigned tpl_depth;
 };
 /* An empty set with all functions that helm's templates may call. */
 struct template_set *engine_template_set(struct arena *a, const struct engine_options *o);

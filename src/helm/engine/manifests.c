@@ -44,42 +44,47 @@ int manifest_compare_kinds(const char *a, const char *b, bool uninstall) {
 
 static bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r' && c != '\v'); } /* RE2's \s */
 
-static const char *add_document(struct arena *a, const char *start, const char *end) {
+static const char *cut(char *start, char *end) {
     while (start < end && isspace((unsigned char)*start)) start++;
     while (end > start && isspace((unsigned char)end[-1])) end--;
-    return arena_strndup(a, start, (size_t)(end - start));
+    *end = '\0';
+    return start;
 }
 
-/* The pattern is (?:^|\s*\n)---\s* on the trimmed text. */
-const char **manifests_split(struct arena *a, const char *text, size_t len, size_t *count) {
-    const char *end = text + len, **out = NULL, *at;
+/* The separator is (?:^|\s*\n)---\s* in the trimmed text: one that starts the text, or a line break, dashes, and all space around. */
+const char **manifests_split_in_place(struct arena *a, char *text, size_t len, size_t *count) {
+    char *end = text + len, *at, *after;
+    const char **out = NULL;
     size_t cap = 0;
     *count = 0;
     while (text < end && isspace((unsigned char)*text)) text++;
     while (end > text && isspace((unsigned char)end[-1])) end--;
-    const char *start = text, *from = text;
-    bool at_start = true;
-    for (;;) {
-        const char *match = NULL, *after = NULL;
-        if (at_start && end - text >= 3 && memcmp(text, "---", 3) == 0) match = text, after = text + 3;
-        at_start = false;
-        if (match == NULL && from < end && (at = memmem(from, (size_t)(end - from), "\n---", 4)) != NULL) {
+    char *start = text, *from = text;
+    bool first = end - text >= 3 && memcmp(text, "---", 3) == 0;
+    for (;; first = false) {
+        char *match = first ? text : NULL;
+        after = text + 3;
+        if (!first && from < end && (at = memmem(from, (size_t)(end - from), "\n---", 4)) != NULL) {
             after = at + 4;
             while (at > start && is_space(at[-1])) at--;
             match = at;
         }
-        const char *stop = match != NULL ? match : end;
+        char *stop = match != NULL ? match : end;
+        while (match != NULL && after < end && is_space(*after)) after++;
         if (stop > start) {
             if (*count == cap) {
                 out = arena_grow(a, out, cap * sizeof(*out), (cap * 2 + 16) * sizeof(*out));
                 cap = cap * 2 + 16;
             }
-            out[(*count)++] = add_document(a, start, stop);
+            out[(*count)++] = cut(start, stop);
         }
         if (match == NULL) return out;
-        while (after < end && is_space(*after)) after++;
         start = from = after;
     }
+}
+
+const char **manifests_split(struct arena *a, const char *text, size_t len, size_t *count) {
+    return manifests_split_in_place(a, arena_strndup(a, text, len), len, count);
 }
 
 /* ---- heads ---- */
@@ -232,7 +237,7 @@ struct error *manifests_sort(struct arena *a, const struct engine_files *files, 
     for (size_t i = 0; i < files->count; i++) {
         if (is_blank(&sorted[i])) continue;
         size_t count;
-        const char **documents = manifests_split(a, sorted[i].text, sorted[i].len, &count);
+        const char **documents = manifests_split_in_place(a, sorted[i].text, sorted[i].len, &count);
         for (size_t j = 0; j < count; j++) TRY(sort_document(&s, sorted[i].name, documents[j]));
     }
     cleanup_arena struct arena scratch = {0};

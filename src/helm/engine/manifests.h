@@ -28,9 +28,11 @@ struct manifests {
     size_t hook_count;
 };
 
-/* Splits a stream of YAML documents as helm does, without parsing it. */
+/* Splits a stream of YAML documents as helm does, without parsing it. The documents are parts of `text`, which gets NULs at their ends. */
+const char **manifests_split_in_place(struct arena *a, char *text, size_t len, size_t *count);
+/* The same with a copy of the text. */
 const char **manifests_split(struct arena *a, const char *text, size_t len, size_t *count);
-/* Sorts rendered files (without NOTES.txt) into hooks and manifests. Errors: "YAML parse error on chart/templates/x.yaml: …". */
+/* Sorts rendered files (without NOTES.txt), whose texts it cuts up, into hooks and manifests. Errors: "YAML parse error on chart/templates/x.yaml: …". */
 MUST_CHECK struct error *manifests_sort(struct arena *a, const struct engine_files *files, struct manifests *out);
 /* The place of a kind in helm's order of installation; kinds that it does not know come behind all others, by their names. */
 int manifest_compare_kinds(const char *a, const char *b, bool uninstall);

@@ -25,30 +25,65 @@ static char *take_notes(struct arena *a, const struct chart *c, struct engine_fi
 
 static bool is_blank(const struct engine_file *f) { return strspn(f->text, " \t\r\n\v\f") == f->len; }
 
-static char *text_of(struct arena *a, const struct buf *b) { return arena_strndup(a, buf_str(b), b->len); }
+static const char head[] = "---\n# Source: ", hidden_note[] = "# HIDDEN: The Secret output has been suppressed";
 
-static struct error *add_document(const struct render_options *o, struct buf *out, bool crd, const char *name, const char *content) {
+/* Writes documents one behind the other; counts only while there is no room yet. */
+struct writer {
+    char *at;
+    size_t size;
+};
+
+static void put(struct writer *w, const char *s) {
+    size_t n = strlen(s);
+    w->size += n;
+    if (w->at != NULL) w->at = (char *)memcpy(w->at, s, n) + n;
+}
+
+static struct error *put_document(const struct render_options *o, struct writer *w, bool crd, const char *name, const char *content) {
     if (o->write_file != NULL) return o->write_file(o->write_arg, crd, name, content);
-    buf_adds(out, "---\n# Source: ");
-    buf_adds(out, name);
-    buf_addc(out, '\n');
-    buf_adds(out, content);
-    buf_addc(out, '\n');
+    put(w, head), put(w, name), put(w, "\n"), put(w, content), put(w, "\n");
     return NULL;
 }
 
-static struct error *write_documents(struct arena *a, struct chart *c, const struct render_options *o, const struct manifests *m, struct buf *out) {
-    if (o->include_crds) {
-        struct chart_files crds = chart_crds(a, c);
-        for (size_t i = 0; i < crds.count; i++) TRY(add_document(o, out, true, crds.items[i].name, crds.items[i].data));
-    }
+static struct error *put_all(const struct chart_files *crds, const struct render_options *o, const struct manifests *m, struct writer *w) {
+    for (size_t i = 0; i < crds->count; i++) TRY(put_document(o, w, true, crds->items[i].name, crds->items[i].data));
     for (size_t i = 0; i < m->count; i++) {
         const struct manifest *d = &m->items[i];
         bool hidden = o->hide_secrets && o->write_file == NULL && str_eq(d->kind, "Secret") && str_eq(d->api_version, "v1");
-        if (hidden) buf_printf(out, "---\n# Source: %s\n# HIDDEN: The Secret output has been suppressed\n", d->name);
-        else TRY(add_document(o, out, false, d->name, d->content));
+        TRY(put_document(o, w, false, d->name, hidden ? hidden_note : d->content));
     }
     return NULL;
+}
+
+/* The manifest in one piece of memory, made to measure. */
+static struct error *write_documents(struct arena *a, struct chart *c, const struct render_options *o, const struct manifests *m, char **out) {
+    struct chart_files crds = o->include_crds ? chart_crds(a, c) : (struct chart_files){0};
+    struct writer count = {0}, w = {0};
+    TRY(put_all(&crds, o, m, &count));
+    if (o->write_file != NULL) return NULL;
+    w.at = *out = arena_alloc(a, count.size + 1);
+    TRY(put_all(&crds, o, m, &w));
+    *w.at = '\0';
+    return NULL;
+}
+
+/* What could not be parsed, as it was rendered. */
+static char *raw_text(struct arena *a, const struct engine_files *files) {
+    struct buf text = {0};
+    for (size_t i = 0; i < files->count; i++) {
+        if (!is_blank(&files->items[i])) buf_printf(&text, "---\n# Source: %s\n%s\n", files->items[i].name, files->items[i].text);
+    }
+    char *copy = arena_strdup(a, buf_str(&text));
+    buf_free(&text);
+    return copy;
+}
+
+/* Sorting cuts the texts up: they are sorted as copies where an error would have to show them. */
+static struct error *sort(struct arena *a, const struct engine_files *files, const struct render_options *o, struct rendered *out) {
+    char *raw = o->keep_unparsable ? raw_text(a, files) : NULL;
+    struct error *e = manifests_sort(a, files, &out->manifests);
+    if (e != NULL && raw != NULL) out->manifest = raw;
+    return e;
 }
 
 struct error *render_release(struct arena *a, struct chart *c, struct value values, const char *kube_version, const struct render_options *o,
@@ -60,23 +95,12 @@ struct error *render_release(struct arena *a, struct chart *c, struct value valu
     struct engine_files files;
     TRY(engine_render(a, c, values, &o->engine, &files));
     out->notes = take_notes(a, c, &files, o->sub_notes);
-    cleanup_buf struct buf text = {0};
-    struct error *e = manifests_sort(a, &files, &out->manifests);
-    if (e != NULL) {
-        for (size_t i = 0; i < files.count; i++) {
-            if (!is_blank(&files.items[i])) buf_printf(&text, "---\n# Source: %s\n%s\n", files.items[i].name, files.items[i].text);
-        }
-        out->manifest = text_of(a, &text);
-        return e;
-    }
-    e = write_documents(a, c, o, &out->manifests, &text);
-    if (e == NULL && o->post_render != NULL) {
-        cleanup_buf struct buf changed = {0};
-        e = o->post_render(o->post_render_arg, buf_str(&text), text.len, &changed);
-        if (e != NULL) return error_wrap(e, "error while running post render on files");
-        out->manifest = text_of(a, &changed);
-        return NULL;
-    }
-    out->manifest = text_of(a, &text);
-    return e;
+    TRY(sort(a, &files, o, out));
+    TRY(write_documents(a, c, o, &out->manifests, &out->manifest));
+    if (o->post_render == NULL) return NULL;
+    cleanup_buf struct buf changed = {0};
+    struct error *e = o->post_render(o->post_render_arg, out->manifest, strlen(out->manifest), &changed);
+    if (e != NULL) return error_wrap(e, "error while running post render on files");
+    out->manifest = arena_strndup(a, buf_str(&changed), changed.len);
+    return NULL;
 }

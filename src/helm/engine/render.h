@@ -5,6 +5,7 @@
 struct render_options {
     struct engine_options engine;
     bool include_crds, sub_notes, hide_secrets;
+    bool keep_unparsable; /* when documents cannot be parsed: show them in out->manifest */
     /* Runs over the manifest before it is used; NULL: nothing does. */
     struct error *(*post_render)(void *arg, const char *manifest, size_t len, struct buf *out);
     void *post_render_arg;
@@ -14,7 +15,7 @@ struct render_options {
 };
 struct rendered {
     struct manifests manifests; /* hooks, and the others in order */
-    char *manifest;             /* "---\n# Source: …\n" documents; also set when documents could not be parsed, to show them */
+    char *manifest;             /* "---\n# Source: …\n" documents; also, if wanted, when they could not be parsed */
     char *notes;
 };
 /* `values` as engine_values made them. Checks kubeVersion first. On errors out->manifest may be set, else it is NULL. */
