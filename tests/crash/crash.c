@@ -5,7 +5,7 @@
  * A child opens the store; its threads write, and report each acknowledged commit through a pipe; a watch reports what it
  * sees. The parent kills it, opens the same database and compares. Each thread's n-th commit is a function of n, so its
  * keys must look exactly as after the last acknowledged commit, or after the one that was under way. A commit writes two
- * entries, which must agree. All the while the log is compacted and backed up. The database goes on to the next round. */
+ * entries, which must agree. The watch checks that each event follows from the one before. All the while the log is compacted and backed up. The database goes on to the next round. */
 #include "base/str.h"
 #include "store/store.h"
 #include <poll.h>
@@ -103,15 +103,44 @@ static void *maintain(void *arg) {
 
 static void nothing(void *arg) { (void)arg; }
 
-static void watch_on(void) {
+/* The commit that the watch believes each key to be of (0: absent), from what the parent knew and the events since. */
+static int believed[2][WRITERS][KEYS];
+
+static void believe_parent(void) {
+    for (int w = 0; w < WRITERS; w++) {
+        for (int key = 0; key < KEYS; key++) believed[0][w][key] = believed[1][w][key] = writers[w].keys[key].commit;
+    }
+}
+
+/* Each event must follow from the one before: no change is missing, none comes twice, none is of another key. */
+static void check_event(const struct store_event *e, uint64_t last) {
+    int thread, key;
+    bool mirror = sscanf(e->key, "mirror-%d/%d", &thread, &key) == 2;
+    CHECK(mirror || sscanf(e->key, "thread-%d/%d", &thread, &key) == 2, "an event for %s", e->key);
+    CHECK(e->revision >= last, "revision %llu after %llu", (unsigned long long)e->revision, (unsigned long long)last);
+    int *before = &believed[mirror][thread][key];
+    enum store_event_type expected = e->type == STORE_DELETED ? STORE_DELETED : *before ? STORE_MODIFIED : STORE_ADDED;
+    CHECK(e->type == expected && (e->type != STORE_DELETED || *before), "%s: event %d, but the key was of commit %d", e->key, e->type, *before);
+    CHECK(!*before == !e->previous && (!*before || json_int(e->previous->root, "commit", 0) == *before), "%s: its previous value is not that of commit %d", e->key, *before);
+    int commit = e->type == STORE_DELETED ? 0 : (int)json_int(e->doc->root, "commit", 0);
+    CHECK(!commit || key_of_commit(commit) == key, "%s: commit %d is of another key", e->key, commit);
+    CHECK(!commit || commit > *before, "%s: commit %d after %d", e->key, commit, *before);
+    *before = commit;
+}
+
+static void watch_on(uint64_t from) {
     struct store_watch *w;
     struct store_event event;
     bool lost;
-    struct error *e = store_watch_open(store, table, store_revision(store), nothing, NULL, &w);
+    struct error *e = store_watch_open(store, table, from, nothing, NULL, &w);
     if (e) die("watch", e);
     while (true) {
         uint64_t last = 0;
-        while (store_watch_next(w, &event, &lost)) last = event.revision;
+        while (store_watch_next(w, &event, &lost)) {
+            check_event(&event, last);
+            last = event.revision;
+        }
+        CHECK(!lost, "the watch has lost events");
         if (last) report(-1, 0, last);
         usleep(1000);
     }
@@ -120,10 +149,12 @@ static void watch_on(void) {
 static void run_child(const char *path, const char *copy) {
     pthread_t ignored;
     open_store(path);
-    report(-1, 0, store_revision(store));
+    believe_parent();
+    uint64_t from = store_revision(store);
+    report(-1, 0, from);
     for (int i = 0; i < WRITERS; i++) pthread_create(&ignored, NULL, write_on, &writers[i]);
     pthread_create(&ignored, NULL, maintain, xstrdup(copy));
-    watch_on();
+    watch_on(from);
 }
 
 /* ---- the parent ---- */
