@@ -307,11 +307,21 @@ static bool block(struct simple *s, long indent, struct json *out) {
 
 /* Characters that mean something only libyaml knows: control characters and other line breaks, byte order marks. */
 static bool ordinary(const char *s, size_t n) {
+    static const uint64_t ones = UINT64_C(0x0101010101010101), high = UINT64_C(0x8080808080808080);
     bool ascii = true;
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)s[i];
-        if ((c < ' ' && c != '\n' && c != '\t') || c == 0x7f) return false;
-        ascii &= c < 0x80;
+    for (size_t i = 0; i < n;) {
+        uint64_t w = 0;
+        if (n - i >= 8) memcpy(&w, s + i, 8);
+        /* no byte below ' ', at or above 0x7f */
+        if (n - i >= 8 && (((w - ones * ' ') | w | (w + ones)) & high) == 0) {
+            i += 8;
+            continue;
+        }
+        for (size_t stop = MIN(n, i + 8); i < stop; i++) {
+            unsigned char c = (unsigned char)s[i];
+            if ((c < ' ' && c != '\n' && c != '\t') || c == 0x7f) return false;
+            ascii &= c < 0x80;
+        }
     }
     if (ascii) return true;
     if (!utf8_valid(s, n)) return false;

@@ -319,9 +319,62 @@ static void templates_give_what_go_gives(void **state) {
     assert_int_equal(wrong, 0);
 }
 
+/* ---- limits ---- */
+
+static struct error *tpl(struct go_run *run, const struct value *args, size_t count, struct value *out) {
+    (void)count;
+    struct buf text = {.max = 1 << 20};
+    struct error *e = template_render(run, "gotpl", args[0].s, args[0].len, args[1], &text);
+    *out = value_take_buf(run->arena, &text);
+    return e;
+}
+static const struct go_func tpl_function[] = {GO_FUNC("tpl", tpl, &go_string, &go_string, &go_any), GO_FUNCS_END};
+
+/* What a template without end comes to: the last part of its error. */
+static void ends_with_error(const char *text, const char *end) {
+    const struct go_func *const with_tpl[] = {functions, tpl_function, NULL};
+    cleanup_arena struct arena a = {0};
+    struct go_run run = {.arena = &a, .max_bytes = 8 << 20, .max_steps = 100000};
+    cleanup_buf struct buf out = {.max = 1 << 20};
+    run.templates = template_set_new(&a, "t", with_tpl, TEMPLATE_MISSING_ZERO);
+    assert_null(template_parse(run.templates, "t", text, strlen(text)));
+    cleanup_error struct error *e = template_execute(&run, "t", 1, data(&a, "typed"), &out);
+    assert_non_null(e);
+    if (!str_ends(e->message, end)) fail_msg("%s", e->message);
+    assert_true(a.total < (size_t)40 << 20);
+}
+
+static void templates_without_end_fail_within_their_limits(void **state) {
+    (void)state;
+    ends_with_error("{{range 1000000000}}{{end}}", "limit of 100000 steps exceeded");
+    ends_with_error("{{range 1000}}{{range 1000}}{{.}}{{end}}{{end}}", "limit of 100000 steps exceeded");
+    ends_with_error("{{range 99}}{{printf \"%900000d\" 1}}{{end}}", "output limit of 1048576 bytes exceeded");
+    ends_with_error("{{$x := \"aaaaaaaaaaaaaaaa\"}}{{range 30}}{{$x = print $x $x}}{{end}}", "memory limit of 8388608 bytes exceeded");
+    ends_with_error("{{define \"r\"}}{{template \"r\"}}{{end}}{{template \"r\"}}", "exceeded maximum template depth (100000)");
+    ends_with_error("{{tpl `{{tpl .s .}}` (dict \"s\" `{{tpl .s .}}`)}}", "exceeded maximum depth of calls");
+}
+
+static void what_tpl_defines_is_seen_within_the_call_only(void **state) {
+    (void)state;
+    static const char text[] = "{{define \"a\"}}outer{{end}}{{define \"b\"}}<{{template \"a\"}}>{{end}}"
+                               "{{tpl `{{define \"a\"}}inner{{end}}{{template \"b\"}}` .}}{{template \"b\"}}{{tpl `{{template \"b\"}}` .}}";
+    const struct go_func *const with_tpl[] = {tpl_function, NULL};
+    cleanup_arena struct arena a = {0};
+    struct go_run run = {.arena = &a};
+    cleanup_buf struct buf out = {0};
+    run.templates = template_set_new(&a, "t", with_tpl, TEMPLATE_MISSING_ZERO);
+    assert_null(template_parse(run.templates, "t", text, strlen(text)));
+    assert_null(template_execute(&run, "t", 1, value_nil(), &out));
+    assert_string_equal(buf_str(&out), "<inner><outer><outer>");
+    cleanup_error struct error *e = template_execute(&run, "none", 4, value_nil(), &out);
+    assert_string_equal(e->message, "template: no template \"none\" associated with template \"t\"");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(templates_give_what_go_gives),
+        cmocka_unit_test(templates_without_end_fail_within_their_limits),
+        cmocka_unit_test(what_tpl_defines_is_seen_within_the_call_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,7 +5,7 @@
 #include "helm/go/strconv.h"
 #include "helm/template/exec.h"
 
-enum { FEW_ARGS = 10 };
+enum { FEW_ARGS = 10, LONGEST_CHAIN = 256 * 1024 /* bytes of an error that functions have wrapped again and again */ };
 
 /* Arguments of a command: args[0] is the function, field or constant itself. NULL: none. */
 struct args {
@@ -316,6 +316,7 @@ static struct error *run_call(struct exec *x, const struct go_func *f, const str
 
 static struct error *called(struct exec *x, struct error *e, const struct node *node, const char *name, size_t name_len) {
     x->node = node;
+    if (strlen(e->message) > LONGEST_CHAIN) return e; /* endless recursion: the way here has been told */
     struct error *wrapped = exec_fail(x, "error calling %.*s: %s", (int)name_len, name, e->message);
     error_free(e);
     return wrapped;

@@ -178,7 +178,7 @@ static struct error *walk(struct exec *x, const struct value *dot, const struct 
 
 static struct error *walk_list(struct exec *x, const struct value *dot, const struct list_node *list) {
     x->node = &list->head;
-    if (stack_low(0)) return exec_fail(x, "exceeded maximum nesting of blocks");
+    if (stack_low(0)) return exec_fail(x, "exceeded maximum depth of calls");
     for (uint32_t i = 0; i < list->count && x->flow == FLOW_ON; i++) {
         struct error *e = go_steps(x->run, 1);
         if (e == NULL) e = walk(x, dot, list->nodes[i]);
