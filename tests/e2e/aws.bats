@@ -70,6 +70,7 @@ absent() { [ -n "$1" ] || return 1; if grep -qF -e "$@"; then return 1; fi; }
 @test "managed policies have versions and attachments" { sdk managed_policies_have_versions_and_attachments; }
 @test "OIDC providers and instance profiles" { sdk oidc_providers_and_instance_profiles; }
 @test "policies decide" { sdk policies_decide; }
+@test "the simulator tells what would be allowed" { sdk the_simulator_tells_what_would_be_allowed; }
 @test "boundaries limit" { sdk boundaries_limit; }
 @test "roles are assumed as trust and identity allow" { sdk roles_are_assumed_as_trust_and_identity_allow; }
 @test "session policies and external ids" { sdk session_policies_and_external_ids; }

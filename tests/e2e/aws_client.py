@@ -276,6 +276,25 @@ def policies_decide():
     refused("AccessDenied", client("sts", key).decode_authorization_message, EncodedMessage=encoded)
 
 
+def the_simulator_tells_what_would_be_allowed():
+    iam, a = client("iam"), account()
+    new_user("simulated", document(action=["iam:Get*"], resource="arn:aws:iam::*:user/${aws:username}"))
+    source = f"arn:aws:iam::{a}:user/simulated"
+
+    def decisions(**more):
+        results = iam.simulate_principal_policy(PolicySourceArn=source, ActionNames=["iam:GetUser", "iam:DeleteUser"], ResourceArns=[source, source + "2"], **more)
+        return [r["EvalDecision"] for r in results["EvaluationResults"]]
+    assert decisions() == ["allowed", "implicitDeny", "implicitDeny", "implicitDeny"], decisions()
+    denied = decisions(PolicyInputList=[document("Deny", Condition={"StringEquals": {"aws:RequestedRegion": "eu-west-1"}})],
+                       ContextEntries=[{"ContextKeyName": "aws:RequestedRegion", "ContextKeyValues": ["eu-west-1"], "ContextKeyType": "string"}])
+    assert set(denied) == {"explicitDeny"}, denied
+    custom = iam.simulate_custom_policy(PolicyInputList=[document()], PermissionsBoundaryPolicyInputList=[document(action="ec2:*")], ActionNames=["iam:GetUser", "ec2:RunInstances"])
+    assert [(r["EvalDecision"], r["PermissionsBoundaryDecisionDetail"]["AllowedByPermissionsBoundary"]) for r in custom["EvaluationResults"]] == [
+        ("implicitDeny", False), ("allowed", True)], custom
+    refused("InvalidInput", iam.simulate_custom_policy, PolicyInputList=["{}"], ActionNames=["iam:GetUser"])
+    refused("NoSuchEntity", iam.simulate_principal_policy, PolicySourceArn=source + "3", ActionNames=["iam:GetUser"])
+
+
 def boundaries_limit():
     iam = client("iam")
     arn = iam.create_policy(PolicyName="boundary", PolicyDocument=document(action="ec2:*"))["Policy"]["Arn"]

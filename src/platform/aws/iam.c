@@ -68,7 +68,7 @@ static const struct aws_rule rules[] = {
 };
 
 static const struct aws_action *const more[] = {iam_user_actions, iam_role_actions, iam_inline_actions, iam_policy_actions, iam_provider_actions,
-                                                iam_profile_actions,
+                                                iam_profile_actions, iam_simulate_actions,
                                                 NULL};
 
 const struct aws_service aws_iam = {"iam", AWS_QUERY, "2010-05-08", "https://iam.amazonaws.com/doc/2010-05-08/", account_actions, rules, more};

@@ -54,4 +54,4 @@ const struct json *iam_user_json(struct aws_request *r, const struct iam_entity 
 
 /* The service's rows, one array per file; each ends with a row without a name. */
 extern const struct aws_action iam_user_actions[], iam_role_actions[], iam_inline_actions[], iam_policy_actions[], iam_provider_actions[],
-    iam_profile_actions[];
+    iam_profile_actions[], iam_simulate_actions[];
