@@ -44,6 +44,10 @@ MUST_CHECK struct error *post_renderer_use(struct helm *h, const struct post_ren
 
 /* The file or directory of a chart: local first, else from a repository or registry. */
 MUST_CHECK struct error *helm_locate_chart(struct helm *h, const struct chart_path_options *o, const char *name, const char **path);
+/* --verify: the archive's provenance file must hold. */
+MUST_CHECK struct error *helm_verify_chart(struct helm *h, const char *path, const char *keyring);
+/* The same, and says who signed it. */
+MUST_CHECK struct error *helm_print_verification(struct helm *h, const char *path, const char *keyring);
 MUST_CHECK struct error *helm_merge_values(struct helm *h, const struct value_options *o, struct value *out);
 /* helm's rules for NAME and CHART arguments. `name` NULL: the arguments or flags must give it. */
 MUST_CHECK struct error *helm_name_and_chart(struct helm *h, const struct install_options *o, const char *name, size_t argc, const char *const *argv,

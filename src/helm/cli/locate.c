@@ -1,5 +1,6 @@
 /* From arguments to a chart and a name. */
 #include "base/str.h"
+#include "helm/chart/provenance.h"
 #include "helm/cli/chart_flags.h"
 #include "helm/cli/dependency.h"
 #include "helm/cli/remote.h"
@@ -24,6 +25,11 @@ static const char *trimmed(struct arena *a, const char *s) {
     return arena_strndup(a, s, n);
 }
 
+struct error *helm_verify_chart(struct helm *h, const char *path, const char *keyring) {
+    struct verification v;
+    return provenance_verify(&h->arena, path, keyring, &v);
+}
+
 struct error *helm_locate_chart(struct helm *h, const struct chart_path_options *o, const char *name, const char **path) {
     struct stat st;
     name = trimmed(&h->arena, name);
@@ -31,14 +37,15 @@ struct error *helm_locate_chart(struct helm *h, const struct chart_path_options 
         if (o->repo[0] != '\0')
             fprintf(h->err, "WARN local chart found in current working directory. repository url ignored chart=%s repository=%s\n", name, o->repo);
         *path = helm_absolute_path(h, name);
-        return NULL;
+        return o->verify ? helm_verify_chart(h, *path, o->keyring) : NULL;
     }
     if (name[0] == '/' || name[0] == '.') {
         cleanup_buf struct buf shown = {0};
         go_quote(&shown, name, strlen(name));
         return error_new("path %s not found", buf_str(&shown));
     }
-    return helm_fetch_chart(h, o, name, path);
+    TRY(helm_fetch_chart(h, o, name, path));
+    return o->verify ? helm_verify_chart(h, *path, o->keyring) : NULL;
 }
 
 struct error *helm_merge_values(struct helm *h, const struct value_options *o, struct value *out) {

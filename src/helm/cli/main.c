@@ -7,7 +7,7 @@
 static const struct helm_command *const all_commands[] = {
     &helm_create, &helm_dependency, &helm_env, &helm_get, &helm_history, &helm_install, &helm_lint, &helm_list, &helm_package, &helm_pull,
     &helm_push, &helm_registry, &helm_repo, &helm_rollback, &helm_search, &helm_show, &helm_status, &helm_template, &helm_test,
-    &helm_uninstall, &helm_upgrade, &helm_version, NULL,
+    &helm_uninstall, &helm_upgrade, &helm_verify, &helm_version, NULL,
 };
 
 const struct helm_command helm_root = {

@@ -65,6 +65,7 @@ static struct error *pull(struct helm *h, struct options *o, struct download *d,
     if (o->untar) dir = temporary;
     struct error *e = o->chart.repo[0] != '\0' ? download_find(d, o->chart.repo, reference, o->chart.version, &source) : NULL;
     if (e == NULL) e = download_chart(d, source, o->chart.version, dir, &file);
+    if (e == NULL && o->chart.verify) e = helm_print_verification(h, file, o->chart.keyring);
     if (e == NULL && o->untar) e = unpack(h, o, reference, file);
     if (o->untar) error_free(dir_remove(temporary));
     return e;

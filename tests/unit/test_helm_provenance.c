@@ -1,0 +1,60 @@
+/* Charts that helm and GnuPG have signed, and what is not what it was. Files: tests/golden/helm/provenance. */
+#include "helm/chart/provenance.h"
+#include "helm_golden.h"
+
+static char *path_of(struct arena *a, const char *name) { return arena_printf(a, "%s/tests/golden/helm/provenance/%s", getenv("SOURCE_DIR"), name); }
+
+static void a_signed_chart_is_verified(void **state) {
+    (void)state;
+    cleanup_arena struct arena a = {0};
+    struct verification v;
+    assert_null(provenance_verify(&a, path_of(&a, "demo-0.1.0.tgz"), path_of(&a, "pub.gpg"), &v));
+    assert_int_equal(v.by->name_count, 1);
+    assert_string_equal(v.by->names[0], "Chart Signer <signer@example.com>");
+    assert_true(str_starts(v.hash, "sha256:"));
+}
+
+static void another_key_does_not_vouch_for_it(void **state) {
+    (void)state;
+    cleanup_arena struct arena a = {0};
+    struct verification v;
+    cleanup_error struct error *e = provenance_verify(&a, path_of(&a, "demo-0.1.0.tgz"), path_of(&a, "other.gpg"), &v);
+    assert_string_equal(e->message, "openpgp: signature made by unknown entity");
+}
+
+/* Verifies a copy of the chart in which `from` became `to` in the archive or its provenance file. */
+static char *tampered(struct arena *a, const char *suffix, const char *from, const char *to) {
+    char dir[] = "/tmp/provenance-XXXXXX";
+    static const char *const suffixes[] = {"", ".prov"};
+    assert_non_null(mkdtemp(dir));
+    const char *copy = arena_printf(a, "%s/demo-0.1.0.tgz", dir);
+    for (size_t i = 0; i < 2; i++) {
+        cleanup_buf struct buf text = {0};
+        assert_null(file_read(path_of(a, arena_printf(a, "demo-0.1.0.tgz%s", suffixes[i])), 1 << 20, &text));
+        char *at = str_eq(suffix, suffixes[i]) ? memmem(text.data, text.len, from, strlen(from)) : NULL;
+        if (at != NULL) memcpy(at, to, strlen(to));
+        assert_null(file_write_atomic(arena_printf(a, "%s%s", copy, suffixes[i]), text.data, text.len, 0600));
+    }
+    struct verification v;
+    cleanup_error struct error *e = provenance_verify(a, copy, path_of(a, "pub.gpg"), &v);
+    assert_null(dir_remove(dir));
+    return arena_strdup(a, e != NULL ? e->message : "");
+}
+
+static void changes_are_noticed(void **state) {
+    (void)state;
+    cleanup_arena struct arena a = {0};
+    assert_string_equal(tampered(&a, "", "", ""), "");
+    assert_string_equal(tampered(&a, ".prov", "apiVersion: v2", "apiVersion: v1"), "openpgp: invalid signature: hash tag doesn't match");
+    assert_true(str_starts(tampered(&a, "", "\x1f\x8b", "xy"), "sha256 sum does not match for demo-0.1.0.tgz: "));
+    assert_string_equal(tampered(&a, ".prov", "BEGIN PGP SIGNED", "BEGIN PGP SIGMED"), "failed to decode signature: signature block not found");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_signed_chart_is_verified),
+        cmocka_unit_test(another_key_does_not_vouch_for_it),
+        cmocka_unit_test(changes_are_noticed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
