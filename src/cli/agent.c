@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/workqueue.h"
+#include "cli/identity.h"
 #include "cli/join.h"
 #include "cli/layout.h"
 #include "cli/nodehost.h"
@@ -9,6 +10,9 @@
 #include "cli/signals.h"
 #include "cli/verbs.h"
 #include "client/remote.h"
+#include "net/http_client.h"
+#include "network/network.h"
+#include "platform/aws/metadata.h"
 #include <stdio.h>
 
 struct agent {
@@ -24,6 +28,7 @@ struct agent {
     struct client *client;
     struct cache *cache;
     struct nodehost *node;
+    struct metadata *metadata;
 };
 
 static struct kubeconfig kubeconfig(const struct agent *g) {
@@ -57,6 +62,21 @@ static struct error *start_node(struct agent *g) {
     return nodehost_start(&c, &g->node);
 }
 
+/* EKS Pod Identity's agent: the server makes the credentials. */
+static struct error *exchange(struct arena *a, const char *token, const struct json **out, void *arg) {
+    const struct agent *g = arg;
+    struct http_answer answer;
+    struct remote_request r = {.path = POD_CREDENTIALS_PATH, .body = json_make(a, "{'token':%s}", token)};
+    TRY(client_remote_call(g->client, a, &r, &answer));
+    return json_parse(a, answer.body, answer.body_len, &(struct json_limits){.max_depth = 4}, NULL, out);
+}
+
+static struct error *start_pod_identity(struct agent *g) {
+    TRY(network_hold_address(1, POD_IDENTITY_ADDRESS));
+    struct metadata_config c = {.exchange = exchange, .arg = g, .loops = &g->loop, .loop_count = 1};
+    return metadata_start(&c, &g->metadata);
+}
+
 static struct error *use_renewed(struct agent *g) {
     struct kubeconfig k = kubeconfig(g);
     TRY(client_remote_reload(g->client, &k));
@@ -76,6 +96,11 @@ static struct work_result renew(const char *key UNUSED, void *arg) {
 
 static void stop(struct agent *g) {
     if (g->renewals != NULL) workqueue_close(g->renewals);
+    if (g->metadata != NULL) {
+        metadata_stop(g->metadata, signals_tell, NULL);
+        signals_wait_told();
+        metadata_free(g->metadata);
+    }
     nodehost_stop(g->node);
     if (g->cache != NULL) cache_free(g->cache);
     if (g->client != NULL) g->client->ops->free(g->client);
@@ -104,6 +129,7 @@ static int run(int argc, char **argv) {
     signals_block();
     struct error *e = step(&g, "membership", join);
     if (e == NULL) e = step(&g, "node agent", start_node);
+    if (e == NULL) e = step(&g, "pod identity", start_pod_identity);
     if (e == NULL) {
         printf("\nNode %s is a member of %s.\n", g.node_name, g.identity.server);
         fflush(stdout);

@@ -63,6 +63,8 @@ static const struct object objects[] = {
     {&resource_rbac_rolebindings, "kube-public",
      "{'metadata':{'name':'coracle:cluster-info'},'roleRef':{'apiGroup':'rbac.authorization.k8s.io','kind':'Role','name':'coracle:cluster-info'},"
      "'subjects':[{'kind':'User','apiGroup':'rbac.authorization.k8s.io','name':'system:anonymous'}]}", NULL},
+    {&resource_rbac_clusterroles, NULL, "{'metadata':{'name':'coracle:pod-credentials'},'rules':[{'nonResourceURLs':['/coracle/pod-credentials'],'verbs':['post']}]}", NULL},
+    {&resource_rbac_clusterrolebindings, NULL, GROUP_BINDING("coracle:pod-credentials", "coracle:pod-credentials", "system:nodes"), NULL},
     {&resource_rbac_clusterrolebindings, NULL, GROUP_BINDING("coracle:node-bootstrapper", "system:node-bootstrapper", "system:bootstrappers:coracle:nodes"), NULL},
     {&resource_rbac_clusterrolebindings, NULL, GROUP_BINDING("coracle:node-approval", CSR_ROLE "nodeclient", "system:bootstrappers:coracle:nodes"), NULL},
     {&resource_rbac_clusterrolebindings, NULL, GROUP_BINDING("coracle:node-renewal", CSR_ROLE "selfnodeclient", "system:nodes"), NULL},

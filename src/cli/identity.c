@@ -10,7 +10,22 @@ struct identity {
     bool tls;
 };
 
-struct eks *identity_eks(struct identity *i) { return i->eks; }
+struct error *identity_exchange(struct arena *a, const char *token, const struct json **out, void *arg) {
+    return eks_pod_credentials(((struct identity *)arg)->eks, a, token, out);
+}
+
+/* From a further node's agent: {"token": …}. Short enough for the loop. */
+static void serve_exchange(struct http_exchange *x, void *arg) {
+    struct arena *a = &x->arena;
+    const struct json *body = NULL, *out = NULL;
+    struct error *e = json_parse(a, x->body ? x->body : "", x->body_len, &(struct json_limits){.max_depth = 4, .max_elements = 10}, NULL, &body);
+    if (e == NULL) e = identity_exchange(a, json_str_or(body, "token", ""), &out, arg);
+    if (e != NULL && e->code == 0) e->code = 400;
+    if (e != NULL) out = json_make(a, "{'kind':'Status','apiVersion':'v1','status':'Failure','reason':%s,'message':%s,'code':%d}", e->reason ? e->reason : "BadRequest", e->message, e->code);
+    const char *text = json_text(a, out);
+    http_reply(x, e ? e->code : 200, (struct http_header[]){{"content-type", "application/json"}}, 1, text, strlen(text), NULL, NULL);
+    error_free(e);
+}
 
 /* ---- what the API server asks ---- */
 
@@ -99,6 +114,7 @@ struct error *identity_start(const struct identity_config *c, struct identity **
     apiserver_add_token_authenticator(c->api, &(struct apiserver_token_authenticator){.prefix = "k8s-aws-v1.", .authenticate = sign_in, .blocks = c->options->real, .arg = i});
     apiserver_add_grants(c->api, grants_of, i);
     apiserver_set_pod_identity(c->api, pod_identity, i);
+    apiserver_add_path(c->api, POD_CREDENTIALS_PATH, serve_exchange, i);
     return apiserver_add_oidc(c->api, identity_provider, i);
 }
 

@@ -18,4 +18,6 @@ struct identity_config {
 /* Hooks into the API server; before it serves what needs them. */
 MUST_CHECK struct error *identity_start(const struct identity_config *c, struct identity **out);
 void identity_free(struct identity *i); /* when no request is running; NULL is allowed */
-struct eks *identity_eks(struct identity *i);
+/* For the agent of EKS Pod Identity on this node; further nodes' agents ask for the same at POD_CREDENTIALS_PATH. `arg` is the identity. */
+struct error *identity_exchange(struct arena *a, const char *token, const struct json **out, void *arg);
+#define POD_CREDENTIALS_PATH "/coracle/pod-credentials"

@@ -155,7 +155,14 @@ static struct error *start_api(struct server *s) {
     };
     TRY(apiserver_new(&c, &s->api));
     backup_serve(s->api, s->store, s->o.data_dir);
-    struct http_server_config h = {.address = o->bind_address, .port = (int)o->secure_port, .tls = s->tls, .max_body = 3 << 20,
+    s->clients[0] = client_local_new(s->api, NULL, "kube-controller-manager", "system:kube-controller-manager", (const char *const[]){"system:masters", NULL});
+    s->cache = cache_new(s->clients[0]);
+    return NULL;
+}
+
+/* Behind all that hooks into the API server, so that no request, and no controller's pod, misses a hook. */
+static struct error *start_listening(struct server *s) {
+    struct http_server_config h = {.address = s->o.bind_address, .port = (int)s->o.secure_port, .tls = s->tls, .max_body = 3 << 20,
                                    .handler = apiserver_handle, .arg = s->api};
     return http_server_start(&h, s->loops, s->loop_count, &s->http);
 }
@@ -168,9 +175,6 @@ static bool selected(const char *name, void *arg) { return controllers_selected(
 
 static struct error *start_controllers(struct server *s) {
     static struct controllers_config config; /* outlives the controllers */
-    const char *const masters[] = {"system:masters", NULL};
-    s->clients[0] = client_local_new(s->api, NULL, "kube-controller-manager", "system:kube-controller-manager", masters);
-    s->cache = cache_new(s->clients[0]);
     config = (struct controllers_config){.cluster_cidr = s->o.cluster_cidr, .service_cidr = s->o.service_cidr, .ca_cert = s->ca_pem,
                                          .ca_cert_path = s->layout.ca_cert, .ca_key_path = s->layout.ca_key, .csr_duration = s->o.signing_duration, .issue_token = issue_token, .issue_token_arg = s->api,
                                          .local_volumes_dir = arena_printf(&s->arena, "%s/volumes", s->o.data_dir)};
@@ -213,7 +217,7 @@ static bool wants_metadata(const struct server *s) { return s->aws != NULL && s-
 static struct error *start_metadata(struct server *s) {
     TRY(network_hold_address(1, POD_IDENTITY_ADDRESS));
     if (!s->o.aws.real) TRY(network_hold_address(2, INSTANCE_METADATA_ADDRESS));
-    struct metadata_config c = {.eks = identity_eks(s->identity), .aws = awshost_aws(s->aws), .node_name = s->node_name, .cluster_cidr = s->o.cluster_cidr,
+    struct metadata_config c = {.exchange = identity_exchange, .arg = s->identity, .aws = awshost_aws(s->aws), .node_name = s->node_name, .cluster_cidr = s->o.cluster_cidr,
                                 .instance_metadata = !s->o.aws.real, .pods_allowed = s->o.aws.pod_metadata, .version_1 = s->o.aws.metadata_v1,
                                 .loops = s->loops, .loop_count = s->loop_count};
     return metadata_start(&c, &s->metadata);
@@ -299,10 +303,11 @@ static const struct part {
     {"store", open_store, NULL},
     {"event loops", start_loops, NULL},
     {"API server", start_api, NULL},
+    {"AWS endpoint", start_aws, wants_aws},
+    {"listener", start_listening, NULL},
     {"controllers", start_controllers, NULL},
     {"cluster defaults", make_defaults, wants_scheduler},
     {"scheduler", start_scheduler, wants_scheduler},
-    {"AWS endpoint", start_aws, wants_aws},
     {"node agent", start_node, wants_node},
     {"pod identity", start_metadata, wants_metadata},
 };

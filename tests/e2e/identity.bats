@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Sign-in by IAM role and roles for pods, with the real aws CLI, kubectl, boto3 and the AWS SDK for JavaScript. One node.
+# Sign-in by IAM role and roles for pods, with the real aws CLI, kubectl, boto3 and the AWS SDK for JavaScript. Two nodes.
 load lib.bash
 
 setup_file() {
@@ -7,7 +7,7 @@ setup_file() {
     "$HERE/aws-venv" "$VENV"
     T=$BATS_FILE_TMPDIR; export T
     printf 'apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{level: Metadata}]\n' > "$T/audit.yaml"
-    cluster_start cor-id 10.86.5 -- --audit-log-path "$T/audit.log" --audit-policy-file "$T/audit.yaml"
+    cluster_start cor-id 10.86.5 --nodes 2 -- --audit-log-path "$T/audit.log" --audit-policy-file "$T/audit.yaml"
     export HOME=$T/home PATH=$VENV/bin:$PATH; mkdir -p "$HOME"
     unset AWS_CONFIG_FILE AWS_SHARED_CREDENTIALS_FILE AWS_ACCESS_KEY_ID AWS_CA_BUNDLE REQUESTS_CA_BUNDLE http_proxy https_proxy HTTP_PROXY HTTPS_PROXY
     host env HOME="$HOME" "$CORACLE" aws init --data-dir "$CLUSTER/n1/data" > /dev/null
@@ -20,7 +20,7 @@ setup_file() {
     trust_account app
     k create serviceaccount app; k annotate serviceaccount app "eks.amazonaws.com/role-arn=arn:aws:iam::$ACCOUNT:role/irsa"
     a eks update-kubeconfig --name coracle --alias user --user-alias user > /dev/null
-    eventually 60 has Ready k get nodes
+    eventually 60 has "node-2   Ready" k get nodes
 }
 teardown_file() { cluster_stop; }
 
@@ -41,9 +41,9 @@ entry() { # entry PRINCIPAL POLICY SCOPE...
     a eks associate-access-policy --cluster-name coracle --principal-arn "$1" --policy-arn "arn:aws:eks::aws:cluster-access-policy/$2" --access-scope "$3" > /dev/null
 }
 # A pod of the service account in which the real SDKs run: the machine's own libraries and the environment of aws-venv inside.
-sdk_pod() { # sdk_pod NAME ACCOUNT [ANNOTATION]
+sdk_pod() { # sdk_pod NAME ACCOUNT [NODE]
     k apply -f - <<EOF
-{"apiVersion":"v1","kind":"Pod","metadata":{"name":"$1"},"spec":{"serviceAccountName":"$2","terminationGracePeriodSeconds":0,"containers":[{"name":"c","image":"coracle.test/busybox:1",
+{"apiVersion":"v1","kind":"Pod","metadata":{"name":"$1"},"spec":{"nodeName":"${3:-node-1}","serviceAccountName":"$2","terminationGracePeriodSeconds":0,"containers":[{"name":"c","image":"coracle.test/busybox:1",
  "command":["sleep","3600"],"volumeMounts":[{"name":"usr","mountPath":"/usr","readOnly":true},{"name":"lib","mountPath":"/lib","readOnly":true},{"name":"lib64","mountPath":"/lib64","readOnly":true},{"name":"venv","mountPath":"/sdk","readOnly":true}]}],
  "volumes":[{"name":"usr","hostPath":{"path":"/usr"}},{"name":"lib","hostPath":{"path":"/usr/lib"}},{"name":"lib64","hostPath":{"path":"/usr/lib64"}},{"name":"venv","hostPath":{"path":"$VENV"}}]}}
 EOF
@@ -165,6 +165,10 @@ web_identity() { a sts assume-role-with-web-identity --role-arn "arn:aws:iam::$A
     has "assumed-role/pod-role/eks-coracle-pi-" python_in pi
     has "assumed-role/pod-role/eks-coracle-pi-" node_in pi
 }
+@test "Pod Identity: a further node's agent asks the server" {
+    sdk_pod pi2 pi node-2
+    has "assumed-role/pod-role/eks-coracle-pi2-" python_in pi2
+}
 @test "Pod Identity: a service account without association is refused" {
     k exec pi -- cat /var/run/secrets/pods.eks.amazonaws.com/serviceaccount/eks-pod-identity-token > "$T/pi-token"
     local id; id=$(a eks list-pod-identity-associations --cluster-name coracle --query 'associations[0].associationId' --output text)
@@ -181,5 +185,5 @@ web_identity() { a sts assume-role-with-web-identity --role-arn "arn:aws:iam::$A
 }
 @test "the node's role is there for who may have it" {
     role coracle-node "{\"Service\":\"ec2.amazonaws.com\"}" sts:AssumeRole
-    host env -u AWS_PROFILE HOME=/nonexistent AWS_DEFAULT_REGION=us-east-1 AWS_ENDPOINT_URL="$(cat "$CLUSTER/n1/data/aws-endpoint")" AWS_CA_BUNDLE="$CLUSTER/n1/data/ca.crt" "$VENV/bin/aws" sts get-caller-identity | grep -q assumed-role/coracle-node/i-
+    host env -u AWS_PROFILE HOME=/nonexistent AWS_DEFAULT_REGION=us-east-1 AWS_ENDPOINT_URL="$(head -1 "$CLUSTER/n1/data/aws-endpoint")" AWS_CA_BUNDLE="$CLUSTER/n1/data/ca.crt" "$VENV/bin/aws" sts get-caller-identity | grep -q assumed-role/coracle-node/i-
 }

@@ -10,11 +10,13 @@
 
 #define NODE_ROLE "coracle-node"
 #define MAX_TTL 21600
+#define WORKERS 4
 #define CREDENTIALS_SECONDS 21600
 
 struct metadata {
     struct metadata_config config; /* strings in `arena` */
     struct arena arena;
+    struct worker_pool *workers;
     struct ip pods;
     int pods_bits;
     struct http_server *servers[2]; /* agent, instance metadata */
@@ -47,7 +49,7 @@ static void run_job(void *arg) {
     struct job *j = arg;
     struct arena *a = &j->x->arena;
     const struct json *out = NULL;
-    cleanup_error struct error *e = eks_pod_credentials(j->m->config.eks, a, http_header(j->x, "authorization"), &out);
+    cleanup_error struct error *e = j->m->config.exchange(a, http_header(j->x, "authorization"), &out, j->m->config.arg);
     j->status = e == NULL ? 200 : e->code ? e->code : 500;
     j->type = e == NULL ? "application/json" : "text/plain; charset=utf-8";
     j->text = e == NULL ? json_text(a, out) : arena_printf(a, "(%s): %s, fault: %s\n", e->reason ? e->reason : "InternalServerException", e->message, j->status < 500 ? "client" : "server");
@@ -68,7 +70,7 @@ static void handle_agent(struct http_exchange *x, void *arg) {
     if (token == NULL || *token == '\0') return reply_text(x, 400, "Service account token cannot be empty\n");
     struct job *j = ARENA_NEW(&x->arena, struct job);
     *j = (struct job){.m = m, .x = x};
-    worker_submit(m->config.aws->workers, run_job, j);
+    worker_submit(m->workers, run_job, j);
 }
 
 /* ---- sessions of the metadata service ---- */
@@ -238,12 +240,13 @@ static struct error *listen_on(struct metadata *m, const char *address, http_han
 struct error *metadata_start(const struct metadata_config *c, struct metadata **out) {
     struct metadata *m = *out = xcalloc(1, sizeof(*m));
     m->config = *c;
-    m->config.node_name = arena_strdup(&m->arena, c->node_name);
+    m->workers = worker_pool_new("pod-identity", WORKERS);
     m->config.agent_address = arena_strdup(&m->arena, c->agent_address ? c->agent_address : POD_IDENTITY_ADDRESS);
     bool zeros;
-    if (!cidr_parse(c->cluster_cidr, &m->pods, &m->pods_bits, &zeros)) return error_new("\"%s\" is not a network of pods", c->cluster_cidr);
     TRY(listen_on(m, m->config.agent_address, handle_agent, &m->servers[0]));
     if (!c->instance_metadata) return NULL;
+    m->config.node_name = arena_strdup(&m->arena, c->node_name);
+    if (!cidr_parse(c->cluster_cidr, &m->pods, &m->pods_bits, &zeros)) return error_new("\"%s\" is not a network of pods", c->cluster_cidr);
     return listen_on(m, c->metadata_address ? c->metadata_address : INSTANCE_METADATA_ADDRESS, handle_metadata, &m->servers[1]);
 }
 
@@ -266,6 +269,7 @@ void metadata_stop(struct metadata *m, void (*done)(void *arg), void *arg) {
 
 void metadata_free(struct metadata *m) {
     if (m == NULL) return;
+    worker_pool_close(m->workers);
     arena_free(&m->arena);
     free(m);
 }

@@ -13,11 +13,13 @@
 
 struct metadata;
 struct metadata_config {
-    struct eks *eks;
-    struct aws *aws;
+    /* Makes credentials of a pod's token, as eks_pod_credentials does, here or where the cluster's server is. May block. */
+    struct error *(*exchange)(struct arena *a, const char *token, const struct json **out, void *arg);
+    void *arg;
+    struct aws *aws;           /* for instance metadata */
     const char *node_name;     /* whose metadata it is */
     const char *cluster_cidr;  /* pods come from there */
-    bool instance_metadata;    /* false: only the agent */
+    bool instance_metadata;    /* false: only the agent; the three above are not needed then */
     bool pods_allowed;
     bool version_1;
     struct loop *const *loops;

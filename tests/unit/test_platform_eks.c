@@ -1,0 +1,145 @@
+/* From AWS identities to users: access entries, aws-auth, templates, modes, and what access policies grant. */
+#include "platform_fixture.h"
+
+static const struct json *parse(struct arena *a, const char *text) {
+    const struct json *v = NULL;
+    fail_on(json_parse(a, text, strlen(text), NULL, NULL, &v));
+    return v;
+}
+
+/* A session of a role of another account, as STS would describe it: its path is not known. */
+static struct eks_identity session(struct arena *a, const char *role, const char *name) {
+    return (struct eks_identity){.arn = arena_printf(a, "arn:aws:sts::444455556666:assumed-role/%s/%s", role, name), .canonical_arn = arena_printf(a, "arn:aws:iam::444455556666:role/%s", role),
+                                 .account = "444455556666", .user_id = "AROAEXAMPLE", .session_name = name, .key_id = "ASIAEXAMPLE"};
+}
+
+static void write_aws_auth(struct fixture *f, const char *roles, const char *users, const char *accounts) {
+    const struct json *o = json_make(&f->arena, "{'metadata':{'name':'aws-auth'},'data':{'mapRoles':%s,'mapUsers':%s,'mapAccounts':%s}}", roles, users, accounts);
+    error_free(client_delete(f->client, &resource_configmaps, "kube-system", "aws-auth", &(struct delete_options){0}));
+    fail_on(client_create(f->client, &resource_configmaps, "kube-system", o, NULL));
+    atomic_store(&f->eks->changed, true);
+}
+
+static const char *name_of(struct fixture *f, const struct eks_identity *id) {
+    struct eks_user u;
+    const char *why;
+    return eks_map(f->eks, &f->arena, id, &u, &why) ? u.name : NULL;
+}
+
+static void add_entry(struct fixture *f, const char *arn, const char *json) {
+    fail_on(eks_create(f->eks, EKS_ACCESS_ENTRY, ascii_lower(&f->arena, arn), parse(&f->arena, json)));
+}
+
+static void arns_of_sessions_become_their_roles(void **state) {
+    struct fixture *f = *state;
+    static const struct { const char *arn, *canonical; } cases[] = {
+        {"arn:aws:sts::1:assumed-role/dev/me", "arn:aws:iam::1:role/dev"}, {"arn:aws:iam::1:user/team/bob", "arn:aws:iam::1:user/team/bob"}, {"arn:aws:iam::1:root", "arn:aws:iam::1:root"},
+        {"arn:aws-cn:sts::1:assumed-role/dev/me", "arn:aws-cn:iam::1:role/dev"}, {"arn:aws:sts::1:federated-user/bob", "arn:aws:sts::1:federated-user/bob"},
+        {"arn:aws:sts::1:assumed-role/dev", NULL}, {"arn:aws:s3:::bucket", NULL}, {"arn:aws:iam::1:group/x", NULL}, {"bob", NULL}, {"arn:other:iam::1:user/x", NULL}, {"", NULL},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const char *canonical = NULL;
+        bool good = arn_canonical(&f->arena, cases[i].arn, &canonical);
+        assert_int_equal(good, cases[i].canonical != NULL);
+        if (good) assert_string_equal(canonical, cases[i].canonical);
+    }
+}
+
+static void aws_auth_maps_roles_users_and_accounts(void **state) {
+    struct fixture *f = *state;
+    write_aws_auth(f, "- {RoleARN: 'arn:aws:iam::444455556666:role/Dev', username: 'dev:{{AccountID}}:{{SessionName}}:{{SessionNameRaw}}:{{AccessKeyID}}', groups: [a, 'g-{{SessionName}}']}\n"
+                      "- {rolearn: 'arn:aws:iam::444455556666:role/team/ops', username: ops}\n",
+                   "- {userarn: 'arn:aws:iam::444455556666:user/bob', username: bob}", "- 777788889999\n- '000000000001'\n");
+    struct eks_identity dev = session(&f->arena, "dev", "me@x"), ops = session(&f->arena, "ops", "s"), bob = session(&f->arena, "x", ""), other = session(&f->arena, "other", "s");
+    struct eks_user u;
+    const char *why;
+    assert_true(eks_map(f->eks, &f->arena, &dev, &u, &why));
+    assert_string_equal(u.name, "dev:444455556666:me-x:me@x:ASIAEXAMPLE");
+    assert_string_equal(u.groups[1], "g-me-x");
+    assert_null(u.groups[2]);
+    assert_string_equal(name_of(f, &ops), "ops"); /* with a path in the mapping, none in the session */
+    bob.arn = bob.canonical_arn = "arn:aws:iam::444455556666:user/bob";
+    assert_string_equal(name_of(f, &bob), "bob");
+    assert_null(name_of(f, &other));
+    other.account = "777788889999";
+    assert_string_equal(name_of(f, &other), other.canonical_arn);
+    other.account = "000000000001";
+    assert_string_equal(name_of(f, &other), other.canonical_arn);
+}
+
+static void a_known_path_must_be_the_mappings(void **state) {
+    struct fixture *f = *state;
+    struct eks_identity ops = session(&f->arena, "ops", "s");
+    ops.role_arn = "arn:aws:iam::444455556666:role/team/ops";
+    assert_string_equal(name_of(f, &ops), "ops");
+    ops.role_arn = "arn:aws:iam::444455556666:role/elsewhere/ops";
+    assert_null(name_of(f, &ops));
+}
+
+static void broken_parts_of_aws_auth_let_nobody_in(void **state) {
+    struct fixture *f = *state;
+    struct eks_identity dev = session(&f->arena, "dev", "me");
+    static const char *const broken[] = {"- rolearn: [", "rolearn: x", "- {username: dev}", "''", "- 5", "- {rolearn: 5, username: dev}", "- {rolearn: 'arn:aws:iam::444455556666:role/dev', username: ''}"};
+    for (size_t i = 0; i < ARRAY_LEN(broken); i++) {
+        write_aws_auth(f, broken[i], "", "");
+        assert_null(name_of(f, &dev));
+    }
+    write_aws_auth(f, "- {rolearn: 'arn:aws:iam::444455556666:role/dev', username: 'system:node:{{EC2PrivateDNSName}}'}", "", "");
+    assert_null(name_of(f, &dev)); /* no instance's session */
+}
+
+static void access_entries_come_before_aws_auth(void **state) {
+    struct fixture *f = *state;
+    struct eks_identity dev = session(&f->arena, "dev", "me");
+    struct eks_user u;
+    const char *why;
+    write_aws_auth(f, "- {rolearn: 'arn:aws:iam::444455556666:role/dev', username: mapped}", "", "");
+    assert_string_equal(name_of(f, &dev), "mapped");
+    add_entry(f, "arn:aws:iam::444455556666:role/some/path/dev",
+              "{\"principalArn\":\"arn:aws:iam::444455556666:role/some/path/dev\",\"type\":\"STANDARD\",\"kubernetesGroups\":[\"g\"],\"policies\":["
+              "{\"policyArn\":\"arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy\",\"accessScope\":{\"type\":\"namespace\",\"namespaces\":[\"a\",\"b\"]}},"
+              "{\"policyArn\":\"arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy\",\"accessScope\":{\"type\":\"cluster\",\"namespaces\":[]}},"
+              "{\"policyArn\":\"arn:aws:eks::aws:cluster-access-policy/Unknown\",\"accessScope\":{\"type\":\"cluster\",\"namespaces\":[]}}]}");
+    assert_true(eks_map(f->eks, &f->arena, &dev, &u, &why));
+    assert_string_equal(u.name, "arn:aws:sts::444455556666:assumed-role/dev/me");
+    assert_string_equal(u.groups[0], "g");
+}
+
+static void policies_grant_where_their_scope_is(void **state) {
+    struct fixture *f = *state;
+    const struct eks_grant *g = NULL;
+    assert_int_equal(eks_grants(f->eks, &f->arena, "arn:aws:iam::444455556666:role/dev", &g), 4);
+    assert_string_equal(g[0].ns, "a");
+    assert_string_equal(g[1].ns, "b");
+    assert_string_equal(g[0].cluster_role, "view");
+    assert_null(g[2].ns);
+    assert_int_equal(json_len(g[2].rules), 2);
+    assert_int_equal(json_len(g[3].rules), 0); /* a policy that EKS has not */
+    assert_int_equal(eks_grants(f->eks, &f->arena, "arn:aws:iam::444455556666:role/nobody", &g), 0);
+}
+
+static const struct json *set_mode(struct arena *a, const struct json *current, void *arg) {
+    return json_with_member(a, current, "authenticationMode", json_string(a, arg));
+}
+
+static void the_mode_decides_who_is_asked(void **state) {
+    struct fixture *f = *state;
+    const struct eks_grant *g;
+    struct eks_identity dev = session(&f->arena, "dev", "me"), only_mapped = session(&f->arena, "mapped", "s");
+    write_aws_auth(f, "- {rolearn: 'arn:aws:iam::444455556666:role/dev', username: mapped}\n- {rolearn: 'arn:aws:iam::444455556666:role/mapped', username: m}", "", "");
+    fail_on(eks_change(f->eks, EKS_CLUSTER, "config", set_mode, (void *)(uintptr_t)"CONFIG_MAP"));
+    assert_string_equal(name_of(f, &dev), "mapped");
+    assert_int_equal(eks_grants(f->eks, &f->arena, dev.canonical_arn, &g), 0);
+    fail_on(eks_change(f->eks, EKS_CLUSTER, "config", set_mode, (void *)(uintptr_t)"API"));
+    assert_string_equal(name_of(f, &dev), "arn:aws:sts::444455556666:assumed-role/dev/me");
+    assert_null(name_of(f, &only_mapped));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(arns_of_sessions_become_their_roles), cmocka_unit_test(aws_auth_maps_roles_users_and_accounts), cmocka_unit_test(a_known_path_must_be_the_mappings),
+        cmocka_unit_test(broken_parts_of_aws_auth_let_nobody_in), cmocka_unit_test(access_entries_come_before_aws_auth), cmocka_unit_test(policies_grant_where_their_scope_is),
+        cmocka_unit_test(the_mode_decides_who_is_asked),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
