@@ -39,3 +39,4 @@ extern const struct controller taint_eviction_controller;            /* taint_ev
 extern const struct controller token_cleaner_controller;             /* bootstrap_tokens.c */
 extern const struct controller ttl_after_finished_controller;      /* ttl_after_finished.c */
 extern const struct controller ttl_controller;                       /* ttl.c */
+extern const struct controller volumeattributesclass_protection_controller; /* volume_protection.c */

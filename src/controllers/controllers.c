@@ -42,6 +42,7 @@ const struct controller *const controllers[] = {
     &token_cleaner_controller,
     &ttl_after_finished_controller,
     &ttl_controller,
+    &volumeattributesclass_protection_controller,
     NULL,
 };
 

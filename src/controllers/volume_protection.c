@@ -1,10 +1,12 @@
-/* persistentvolume-protection-controller and persistentvolumeclaim-protection-controller: a volume that is bound and a
- * claim that a pod uses are not removed before they are free. */
+/* persistentvolume-protection-controller, persistentvolumeclaim-protection-controller and
+ * volumeattributesclass-protection-controller: a volume that is bound, a claim that a pod uses and a class that a volume or
+ * claim names are not removed before they are free. */
 #include "base/str.h"
 #include "controllers/all.h"
 
 #define VOLUME_FINALIZER "kubernetes.io/pv-protection"
 #define CLAIM_FINALIZER "kubernetes.io/pvc-protection"
+#define CLASS_FINALIZER "kubernetes.io/vac-protection"
 
 static const struct json *add_finalizer(struct arena *a, struct doc *d, void *arg) {
     return object_deleting(d->root) || object_has_finalizer(d->root, arg) ? NULL : object_with_finalizer(a, d->root, arg);
@@ -71,8 +73,44 @@ static void pod_changed(struct runner *r, const struct resource *resource UNUSED
     }
 }
 
+/* Where volumes and claims name a class. */
+static const char *const class_paths[] = {"spec.volumeAttributesClassName", "status.currentVolumeAttributesClassName",
+                                          "status.modifyVolumeStatus.targetVolumeAttributesClassName"};
+
+static bool any_names_class(struct runner *r, const struct resource *resource, const char *name) {
+    cleanup_doc_list struct doc_list all = {0};
+    cache_list(r->cache, resource, NULL, &all);
+    for (size_t i = 0; i < all.len; i++)
+        for (size_t k = 0; k < ARRAY_LEN(class_paths); k++)
+            if (json_str_is(all.items[i]->root, class_paths[k], name)) return true;
+    return false;
+}
+
+static struct work_result protect_class(struct runner *r, struct arena *a UNUSED, const char *name) {
+    static char finalizer[] = CLASS_FINALIZER;
+    cleanup_doc struct doc *class = cache_get(r->cache, &resource_storage_volumeattributesclasses, NULL, name);
+    if (!class) return WORK_DONE;
+    bool has = object_has_finalizer(class->root, finalizer);
+    if (!object_deleting(class->root)) return has ? WORK_DONE : set_finalizer(r, &resource_storage_volumeattributesclasses, class, finalizer, true);
+    if (!has || any_names_class(r, &resource_persistentvolumes, name) || any_names_class(r, &resource_persistentvolumeclaims, name)) return WORK_DONE;
+    return set_finalizer(r, &resource_storage_volumeattributesclasses, class, finalizer, false);
+}
+
+/* A class that is named no longer may be free. */
+static void class_user_changed(struct runner *r, const struct resource *resource UNUSED, struct doc *before, struct doc *after) {
+    for (size_t i = 0; before && i < ARRAY_LEN(class_paths); i++) {
+        const char *name = json_str(before->root, class_paths[i]);
+        if (name && !(after && json_str_is(after->root, class_paths[i], name))) runner_add(r, name);
+    }
+}
+
+static const struct controller_source class_sources[] = {{.resource = &resource_storage_volumeattributesclasses},
+                                                         {.resource = &resource_persistentvolumes, .keys = class_user_changed},
+                                                         {.resource = &resource_persistentvolumeclaims, .keys = class_user_changed}, {0}};
 static const struct controller_source volume_sources[] = {{.resource = &resource_persistentvolumes}, {0}};
 static const struct controller_source claim_sources[] = {{.resource = &resource_persistentvolumeclaims}, {.resource = &resource_pods, .keys = pod_changed}, {0}};
 const struct controller persistentvolume_protection_controller = {"persistentvolume-protection-controller", .threads = 1, .sources = volume_sources, .reconcile = protect_volume};
 const struct controller persistentvolumeclaim_protection_controller = {"persistentvolumeclaim-protection-controller", .threads = 1, .sources = claim_sources,
                                                                        .reconcile = protect_claim};
+const struct controller volumeattributesclass_protection_controller = {"volumeattributesclass-protection-controller", .threads = 1, .sources = class_sources,
+                                                                       .reconcile = protect_class};

@@ -67,8 +67,10 @@ void logs_tail(const char *path, size_t max, size_t lines, struct buf *out) {
     out->data[max] = '\0';
 }
 
-/* ---- rotation: NAME.log -> NAME.log.TIME, the runtime reopens; as many as upstream keeps ---- */
+/* ---- rotation: NAME.log -> NAME.log.TIME, the runtime reopens; how often, as upstream's ---- */
 
+#define PERIOD SECONDS(10) /* while containers run */
+#define IDLE_PERIOD SECONDS(60)
 
 static int oldest_first(const void *x, const void *y) { return strcmp(*(char *const *)x, *(char *const *)y); }
 
@@ -109,6 +111,7 @@ struct work_result logs_rotate(void *arg, const char *rest) {
     cleanup_arena struct arena a = {0};
     LOCK(n);
     size_t count = 0;
+    bool any = false;
     struct pod_runtime **all = arena_calloc(&a, n->workers.count + 1, sizeof(struct pod_runtime *));
     for (struct map_slot *s = map_first(&n->workers); s; s = map_next(&n->workers, s)) {
         struct pod_worker *w = s->value;
@@ -117,8 +120,8 @@ struct work_result logs_rotate(void *arg, const char *rest) {
     UNLOCK(n);
     for (size_t i = 0; i < count; i++) {
         for (size_t k = 0; k < all[i]->container_count; k++)
-            if (all[i]->containers[k].state == CONTAINER_RUNNING) rotate(n, &a, all[i]->containers[k].id, all[i]->containers[k].log_path);
+            if (all[i]->containers[k].state == CONTAINER_RUNNING) any = true, rotate(n, &a, all[i]->containers[k].id, all[i]->containers[k].log_path);
         runtime_unref(all[i]);
     }
-    return work_again(SECONDS(60));
+    return work_again(any ? PERIOD : IDLE_PERIOD);
 }

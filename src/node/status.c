@@ -4,7 +4,27 @@
 #define LOG_COMPONENT "node"
 
 static const char *const owned_conditions[] = {"PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady",
-                                               "PodScheduled", "PodResizePending", "PodResizeInProgress", "DisruptionTarget", NULL};
+                                               "PodScheduled", "PodResizePending", "PodResizeInProgress", NULL};
+
+/* DisruptionTarget is shared: whoever disrupts the pod sets it, of the node only its own evictions. */
+static bool set_by_us(const struct json *c) {
+    if (json_str_is(c, "type", "DisruptionTarget")) return json_str_is(c, "reason", "TerminationByKubelet");
+    return str_in(json_str(c, "type"), owned_conditions);
+}
+
+/* Our own conditions of the one list, everybody else's of the other. */
+static const struct json *join_conditions(struct arena *a, const struct json *ours, const struct json *theirs) {
+    struct json_array out = {.arena = a};
+    bool disrupted = false;
+    JSON_EACH(c, ours) {
+        if (!set_by_us(c)) continue;
+        json_array_add(&out, c);
+        disrupted |= json_str_is(c, "type", "DisruptionTarget");
+    }
+    JSON_EACH(c, theirs)
+        if (!set_by_us(c) && !(disrupted && json_str_is(c, "type", "DisruptionTarget"))) json_array_add(&out, c);
+    return json_array_done(&out);
+}
 
 /* ---- computing ---- */
 
@@ -86,16 +106,6 @@ static void keep_status(struct pod_worker *w, const struct json *status) {
     doc_unref(before);
 }
 
-/* Conditions that others own come from the pod as it is in the API server. */
-static const struct json *all_conditions(struct arena *a, const struct json *pod, const struct json *old) {
-    struct json_array out = {.arena = a};
-    JSON_EACH(c, json_member(old, "conditions"))
-        if (str_in(json_str(c, "type"), owned_conditions)) json_array_add(&out, c);
-    JSON_EACH(c, json_get(pod, "status.conditions"))
-        if (!str_in(json_str(c, "type"), owned_conditions)) json_array_add(&out, c);
-    return json_array_done(&out);
-}
-
 const struct json *status_compute(struct pod_worker *w, struct arena *a, const struct json *pod, const struct pod_runtime *r, bool terminal) {
     static const char *const lists[][2] = {{"initContainers", "initContainerStatuses"}, {"containers", "containerStatuses"},
                                            {"ephemeralContainers", "ephemeralContainerStatuses"}};
@@ -106,7 +116,7 @@ const struct json *status_compute(struct pod_worker *w, struct arena *a, const s
     }
     status = with_phase(w, a, pod, r, old, status, terminal);
     status = with_ips(w, a, pod, r, old, status);
-    status = json_with(a, status, "conditions", all_conditions(a, pod, old));
+    status = json_with(a, status, "conditions", join_conditions(a, json_member(old, "conditions"), json_get(pod, "status.conditions")));
     return json_with(a, status, "conditions", status_conditions(w, a, pod, r, status));
 }
 
@@ -168,13 +178,7 @@ const struct json *status_rejected(struct pod_worker *w, struct arena *a, const 
 static const struct json *merge(struct arena *a, const struct json *current, const struct json *status) {
     static const char *const kept[] = {"nominatedNodeName", "resize", "resourceClaimStatuses", "extendedResourceClaimStatus", "qosClass"};
     const struct json *live = json_member(current, "status"), *conditions = json_member(status, "conditions");
-    if (conditions) {
-        struct json_array out = {.arena = a};
-        JSON_EACH(c, conditions) if (str_in(json_str(c, "type"), owned_conditions)) json_array_add(&out, c);
-        JSON_EACH(c, json_member(live, "conditions"))
-            if (!str_in(json_str(c, "type"), owned_conditions)) json_array_add(&out, c);
-        status = json_with(a, status, "conditions", json_array_done(&out));
-    }
+    if (conditions) status = json_with(a, status, "conditions", join_conditions(a, conditions, json_member(live, "conditions")));
     for (size_t i = 0; i < ARRAY_LEN(kept); i++)
         if (json_member(live, kept[i])) status = json_with(a, status, kept[i], json_member(live, kept[i]));
     return json_semantic_equal(live, status) ? NULL : json_with(a, current, "status", status);
