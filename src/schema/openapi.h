@@ -16,6 +16,8 @@ const struct json *openapi_ref(struct openapi *d, const struct type *t);
 const struct json *openapi_ref_name(struct openapi *d, const char *type_name); /* built-in, "meta/v1/Status" */
 /* To a schema made from its JSON: custom resources. */
 const struct json *openapi_ref_json(struct openapi *d, const char *name, const struct json *schema);
+/* The schema of a custom resource, as its definition and the objects' common members make it. */
+const struct json *openapi_custom_schema(struct openapi *d, const struct resource *r);
 void openapi_finish_schemas(struct openapi *d);
 
 /* All paths of a resource with its subresources, and those that are of no resource. */

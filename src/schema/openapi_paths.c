@@ -408,20 +408,11 @@ static void custom_objects(struct naming *n) {
     char **labels = str_split(a, r->group, '.', NULL);
     for (size_t i = 0; labels[i]; i++)
         prefix = arena_printf(a, "%s.%s", labels[i], prefix);
-    const struct json *meta = json_make(a, "{'apiVersion':{'type':'string'},'kind':{'type':'string'}}");
-    const struct json *schema = r->openapi ? r->openapi : json_make(a, "{'type':'object','x-kubernetes-preserve-unknown-fields':true}");
-    const struct json *properties = json_member(schema, "properties");
-    JSON_EACH_MEMBER(m, properties)
-        if (!d->v3 || !str_eq(m->key, "metadata")) meta = json_with_member(a, meta, m->key, &m->value);
-    meta = json_with_member(a, meta, "metadata", openapi_ref_name(d, "meta/v1/ObjectMeta"));
-    schema = json_with_member(a, schema, "properties", meta);
-    static const char gvk[] = "[{'group':%s,'kind':%s,'version':%s}]";
-    schema = json_with_member(a, schema, "x-kubernetes-group-version-kind", json_make(a, gvk, r->group, r->kind, r->version));
-    n->object = openapi_ref_json(d, arena_printf(a, "%s%s.%s", prefix, r->version, r->kind), schema);
+    n->object = openapi_ref_json(d, arena_printf(a, "%s%s.%s", prefix, r->version, r->kind), openapi_custom_schema(d, r));
     const struct json *list =
         json_make(a, "{'type':'object','required':['items'],'properties':{'apiVersion':{'type':'string'},'kind':{'type':'string'},"
                      "'metadata':%v,'items':{'type':'array','items':%v}},'x-kubernetes-group-version-kind':%v}",
-                  openapi_ref_name(d, "meta/v1/ListMeta"), n->object, json_make(a, gvk, r->group, r->list_kind, r->version));
+                  openapi_ref_name(d, "meta/v1/ListMeta"), n->object, json_make(a, "[{'group':%s,'kind':%s,'version':%s}]", r->group, r->list_kind, r->version));
     n->list = openapi_ref_json(d, arena_printf(a, "%s%s.%s", prefix, r->version, r->list_kind), list);
 }
 

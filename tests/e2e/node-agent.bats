@@ -54,6 +54,15 @@ ended() { k wait --for jsonpath='{.status.phase}'="${2:-Succeeded}" "pod/$1" --t
     has 'Usage of EmptyDir volume "d" exceeds the limit "1Mi".' k get pod greedy -o 'jsonpath={.status.reason} {.status.message}'
 }
 
+@test "an evicted pod that somebody still needs keeps its reason" {
+    printf 'apiVersion: v1\nkind: Pod\nmetadata: {name: held, finalizers: [coracle.test/hold]}\nspec: {containers: [{name: a, image: "coracle.test/busybox:1", command: [sleep, "3600"]}], terminationGracePeriodSeconds: 1}\n' | k apply -f -
+    k wait --for condition=Ready pod/held --timeout 30s
+    echo '{"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "held"}}' | k create --raw /api/v1/namespaces/default/pods/held/eviction -f -
+    eventually 20 has Failed k get pod held -o 'jsonpath={.status.phase}'
+    has EvictionByEvictionAPI k get pod held -o 'jsonpath={.status.conditions[?(@.type=="DisruptionTarget")].reason}'
+    k patch pod held --type json -p '[{"op": "remove", "path": "/metadata/finalizers"}]'
+}
+
 @test "names, expanded sub-paths and sidecars" {
     pod many 'hostname: h, subdomain: s, hostAliases: [{ip: 192.0.2.7, hostnames: [far.example]}], volumes: [{name: d, emptyDir: {}}],
         initContainers: [{name: side, image: "coracle.test/busybox:1", restartPolicy: Always, command: [sh, -c, "echo here > /d/many/f; exec sleep 3600"],

@@ -6,7 +6,8 @@
 #define C (&resource_persistentvolumeclaims)
 
 static const struct controller *const which[] = {&persistentvolume_binder_controller, &persistentvolume_protection_controller,
-                                                 &persistentvolumeclaim_protection_controller, &ephemeral_volume_controller, &local_provisioner_controller, NULL};
+                                                 &persistentvolumeclaim_protection_controller, &ephemeral_volume_controller, &local_provisioner_controller,
+                                                 &volumeattributesclass_protection_controller, NULL};
 static char dir[] = "/tmp/coracle-volumes-XXXXXX";
 static struct controllers_config config = {.local_volumes_dir = dir};
 static struct sim sim, *s = &sim;
@@ -129,6 +130,20 @@ static void a_provisioner_outside_is_waited_for(void **state UNUSED) {
     assert_true(sim_event(s, "ExternalProvisioning", "Waiting for a volume to be created either by the external provisioner 'example.com/none' or"));
 }
 
+static void a_class_that_a_claim_names_stays(void **state UNUSED) {
+    const struct resource *classes = &resource_storage_volumeattributesclasses;
+    sim_create(s, classes, sim_json(s, "{'metadata':{'name':'gold'},'driverName':'d.example','parameters':{'a':'b'}}"));
+    sim_create(s, C, sim_json(s, "{'metadata':{'name':'c'},'spec':{'accessModes':['ReadWriteOnce'],'volumeAttributesClassName':'gold','resources':{'requests':{'storage':'1Mi'}}}}"));
+    sim_run(s, 1);
+    assert_true(object_has_finalizer(sim_get(s, classes, "gold"), "kubernetes.io/vac-protection"));
+    sim_delete(s, classes, "gold");
+    sim_run(s, 1);
+    assert_true(object_deleting(sim_get(s, classes, "gold")));
+    sim_delete(s, C, "c");
+    sim_run(s, 2);
+    assert_null(sim_get(s, classes, "gold"));
+}
+
 static void a_claim_in_use_stays_until_its_pod_has_gone(void **state UNUSED) {
     volume("v", "5Mi", "Retain", "/data/v");
     claim("c", "k", NULL);
@@ -182,7 +197,7 @@ static void the_local_class_makes_a_directory_on_the_chosen_node(void **state UN
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(a_claim_gets_the_smallest_volume_that_is_large_enough), TEST(a_claim_waits_until_a_volume_comes), TEST(a_volume_that_is_taken_is_refused),
+        TEST(a_class_that_a_claim_names_stays), TEST(a_claim_gets_the_smallest_volume_that_is_large_enough), TEST(a_claim_waits_until_a_volume_comes), TEST(a_volume_that_is_taken_is_refused),
         TEST(a_released_volume_stays_or_goes_as_its_policy_says), TEST(a_volume_that_cannot_be_deleted_has_failed), TEST(a_claim_whose_volume_vanished_is_lost),
         TEST(a_class_that_waits_for_a_consumer_says_so), TEST(a_provisioner_outside_is_waited_for), TEST(a_claim_in_use_stays_until_its_pod_has_gone),
         TEST(ephemeral_volumes_get_claims_of_their_pods), TEST(the_local_class_makes_a_directory_on_the_chosen_node),
