@@ -23,31 +23,29 @@ void clock_virtual_init(struct clock_virtual *c, int64_t start) {
 void clock_virtual_set(struct clock_virtual *c, int64_t now) { __atomic_store_n(&c->now, now, __ATOMIC_RELEASE); }
 
 /* Seconds rounded down, so that times before 1970 come out right. */
-static void split(int64_t wall, struct tm *tm, int64_t *fraction) {
-    time_t seconds = wall / NSEC_PER_SEC;
-    *fraction = wall % NSEC_PER_SEC;
-    if (*fraction < 0) {
-        *fraction += NSEC_PER_SEC;
-        seconds--;
-    }
-    gmtime_r(&seconds, tm);
+static struct time_parts split(int64_t wall) {
+    int64_t nanos = (wall % NSEC_PER_SEC + NSEC_PER_SEC) % NSEC_PER_SEC;
+    return (struct time_parts){wall / NSEC_PER_SEC - (wall % NSEC_PER_SEC < 0), nanos};
+}
+
+const char *time_format_parts(char out[TIME_STRING_MAX], const struct time_parts *t, bool micro) {
+    struct tm tm;
+    time_t seconds = t->seconds;
+    gmtime_r(&seconds, &tm);
+    size_t n = strftime(out, TIME_STRING_MAX, "%4Y-%m-%dT%H:%M:%S", &tm);
+    if (micro) snprintf(out + n, TIME_STRING_MAX - n, ".%06dZ", (int)(t->nanos / 1000));
+    else snprintf(out + n, TIME_STRING_MAX - n, "Z");
+    return out;
 }
 
 const char *time_format(char out[TIME_STRING_MAX], int64_t wall) {
-    struct tm tm;
-    int64_t fraction;
-    split(wall, &tm, &fraction);
-    strftime(out, TIME_STRING_MAX, "%Y-%m-%dT%H:%M:%SZ", &tm);
-    return out;
+    struct time_parts t = split(wall);
+    return time_format_parts(out, &t, false);
 }
 
 const char *time_format_micro(char out[TIME_STRING_MAX], int64_t wall) {
-    struct tm tm;
-    int64_t fraction;
-    split(wall, &tm, &fraction);
-    size_t n = strftime(out, TIME_STRING_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(out + n, TIME_STRING_MAX - n, ".%06dZ", (int)(fraction / 1000));
-    return out;
+    struct time_parts t = split(wall);
+    return time_format_parts(out, &t, true);
 }
 
 /* Reads exactly `n` digits. */
@@ -83,7 +81,7 @@ static bool offset_parse(const char **s, int64_t *offset) {
     return true;
 }
 
-bool time_parse(const char *s, int64_t *wall) {
+bool time_parse_parts(const char *s, struct time_parts *out) {
     static const int days[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     struct tm tm = {0};
     int64_t nanos, offset;
@@ -97,11 +95,14 @@ bool time_parse(const char *s, int64_t *wall) {
     if (tm.tm_mday > days[tm.tm_mon - 1] || (tm.tm_mon == 2 && tm.tm_mday == 29 && !leap)) return false;
     tm.tm_year -= 1900;
     tm.tm_mon--;
-    int64_t seconds = timegm(&tm);
-    if (__builtin_mul_overflow(seconds, NSEC_PER_SEC, wall)) { /* beyond 1678..2262: the nearest time we can hold */
-        *wall = seconds < 0 ? INT64_MIN : INT64_MAX;
-        return true;
-    }
-    *wall += nanos - offset;
+    *out = (struct time_parts){timegm(&tm) - offset / NSEC_PER_SEC, nanos};
+    return true;
+}
+
+bool time_parse(const char *s, int64_t *wall) {
+    struct time_parts t;
+    if (!time_parse_parts(s, &t)) return false;
+    if (__builtin_mul_overflow(t.seconds, NSEC_PER_SEC, wall)) *wall = t.seconds < 0 ? INT64_MIN : INT64_MAX; /* beyond 1678..2262: the nearest time we can hold */
+    else if (__builtin_add_overflow(*wall, t.nanos, wall)) *wall = INT64_MAX;
     return true;
 }

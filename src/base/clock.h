@@ -31,6 +31,12 @@ const char *time_format(char out[TIME_STRING_MAX], int64_t wall);
 const char *time_format_micro(char out[TIME_STRING_MAX], int64_t wall);
 /* Parses any RFC 3339 time with offset and optional fraction; false if it is none. */
 bool time_parse(const char *s, int64_t *wall);
+/* The same for years that int64 nanoseconds do not reach: seconds since 1970, rounded down, and the nanoseconds above them. */
+struct time_parts {
+    int64_t seconds, nanos;
+};
+const char *time_format_parts(char out[TIME_STRING_MAX], const struct time_parts *t, bool micro);
+bool time_parse_parts(const char *s, struct time_parts *out);
 /* A duration as kubectl prints ages ("5s", "3m12s", "4d3h"): apimachinery's duration.HumanDuration. */
 const char *time_human_duration(char out[TIME_STRING_MAX], int64_t duration);
 /* Go's time.ParseDuration ("1h15m30.5s") and Duration.String. */

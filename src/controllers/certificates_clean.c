@@ -20,8 +20,10 @@ static int64_t certificate_end(struct arena *a, const struct json *csr) {
 static int64_t end_of(struct arena *a, const struct json *csr) {
     int64_t end = json_len(json_get(csr, "status.conditions")) ? INT64_MAX : object_created(csr) + day;
     JSON_EACH(c, json_get(csr, "status.conditions")) {
-        bool waits = json_str_is(c, "type", "Approved") && !json_str(csr, "status.certificate");
-        if (!waits) end = MIN(end, object_time(c, "lastUpdateTime") + hour);
+        bool issued = json_str_is(c, "type", "Approved") && json_str(csr, "status.certificate");
+        bool refused = json_str_is(c, "type", "Denied") || json_str_is(c, "type", "Failed");
+        int64_t since = object_time(c, "lastUpdateTime");
+        if ((issued || refused) && since) end = MIN(end, since + hour);
     }
     return MIN(end, certificate_end(a, csr));
 }

@@ -1,8 +1,30 @@
 #include "controllers/history.h"
 #include "base/str.h"
 
+static int by_key(const void *x, const void *y) {
+    const struct json_member *m = x, *n = y;
+    return strcmp(m->key, n->key);
+}
+
+/* Keys in order, as Go writes maps: clients compare the bytes of a revision's data with those they make themselves. */
+static const struct json *sorted(struct arena *a, const struct json *v) {
+    struct json_object object = {.arena = a};
+    struct json_array array = {.arena = a};
+    if (json_is(v, JSON_ARRAY)) {
+        JSON_EACH(item, v) json_array_add(&array, sorted(a, item));
+        return json_array_done(&array);
+    }
+    if (!json_is(v, JSON_OBJECT)) return v;
+    struct json_member *members = arena_calloc(a, json_len(v) + 1, sizeof(*members));
+    size_t n = 0;
+    JSON_EACH_MEMBER(m, v) members[n++] = *m;
+    if (n) qsort(members, n, sizeof(*members), by_key);
+    for (size_t i = 0; i < n; i++) json_object_add(&object, members[i].key, sorted(a, &members[i].value));
+    return json_object_done(&object);
+}
+
 const struct json *history_data(struct arena *a, const struct json *template) {
-    return json_make(a, "{'spec':{'template':%v}}", json_with_member(a, template, "$patch", json_string(a, "replace")));
+    return json_make(a, "{'spec':{'template':%v}}", sorted(a, json_with_member(a, template, "$patch", json_string(a, "replace"))));
 }
 
 const struct json *history_template(struct arena *a, const struct doc *revision) {

@@ -86,11 +86,11 @@ bool decode_time(struct decoder *d, const struct decode_frame *at, bool micro, c
         decode_mismatch(d, at, in, "string", true);
         return false;
     }
-    int64_t wall;
+    struct time_parts time;
     if ((d->fatal = time_check(micro, in->s)) != NULL) return false;
-    if (str_starts(in->s, "0001-01-01T00:00:00") || !time_parse(in->s, &wall)) return true; /* Go's zero time */
+    if (str_starts(in->s, "0001-01-01T00:00:00") || !time_parse_parts(in->s, &time)) return true; /* Go's zero time */
     char text[TIME_STRING_MAX];
-    set_string(d, out, micro ? time_format_micro(text, wall) : time_format(text, wall));
+    set_string(d, out, time_format_parts(text, &time, micro));
     return true;
 }
 

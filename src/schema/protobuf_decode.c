@@ -108,6 +108,10 @@ static struct error *raw(struct pb_decoder *d, const struct scalar *s, struct js
     return NULL;
 }
 
+/* The first and the last second that RFC 3339 can write. */
+#define YEAR_1 INT64_C(-62135596800)
+#define YEAR_9999 INT64_C(253402300799)
+
 static struct error *scalar(struct pb_decoder *d, const struct type *t, struct reader r, struct json *out) {
     struct scalar s;
     char buffer[TIME_STRING_MAX];
@@ -115,11 +119,10 @@ static struct error *scalar(struct pb_decoder *d, const struct type *t, struct r
     switch (t->kind) {
     case TYPE_TIME:
     case TYPE_MICRO_TIME: {
-        int64_t seconds = MAX(MIN(s.numbers[1], INT64_MAX / NSEC_PER_SEC - 1), INT64_MIN / NSEC_PER_SEC + 1);
-        int64_t wall = seconds * NSEC_PER_SEC + (uint32_t)s.numbers[2] % NSEC_PER_SEC;
+        struct time_parts time = {MAX(MIN(s.numbers[1], YEAR_9999), YEAR_1), (uint32_t)s.numbers[2] % NSEC_PER_SEC};
         *out = json_null;
         if (s.any)
-            *out = *json_string(d->arena, t->kind == TYPE_TIME ? time_format(buffer, wall) : time_format_micro(buffer, wall));
+            *out = *json_string(d->arena, time_format_parts(buffer, &time, t->kind == TYPE_MICRO_TIME));
         return NULL;
     }
     case TYPE_DURATION: *out = *json_string(d->arena, duration_format(buffer, s.numbers[1])); return NULL;

@@ -73,11 +73,10 @@ static void put_raw(struct writer *w, unsigned number, const struct json *v) {
 }
 
 static void put_time(struct writer *w, bool micro, const struct json *v) {
-    int64_t wall;
-    if (!json_is(v, JSON_STRING) || !time_parse(v->s, &wall)) return;
-    int64_t nanos = (wall % NSEC_PER_SEC + NSEC_PER_SEC) % NSEC_PER_SEC;
-    put_int(w, 2, micro ? nanos : 0);
-    put_int(w, 1, (wall - nanos) / NSEC_PER_SEC);
+    struct time_parts t;
+    if (!json_is(v, JSON_STRING) || !time_parse_parts(v->s, &t)) return;
+    put_int(w, 2, micro ? t.nanos : 0);
+    put_int(w, 1, t.seconds);
 }
 
 static void put_int_or_string(struct writer *w, const struct json *v) {

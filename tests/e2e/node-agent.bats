@@ -65,7 +65,7 @@ ended() { k wait --for jsonpath='{.status.phase}'="${2:-Succeeded}" "pod/$1" --t
 
 @test "names, expanded sub-paths and sidecars" {
     pod many 'hostname: h, subdomain: s, hostAliases: [{ip: 192.0.2.7, hostnames: [far.example]}], volumes: [{name: d, emptyDir: {}}],
-        initContainers: [{name: side, image: "coracle.test/busybox:1", restartPolicy: Always, command: [sh, -c, "echo here > /d/many/f; exec sleep 3600"],
+        initContainers: [{name: side, image: "coracle.test/busybox:1", restartPolicy: Always, command: [sh, -c, "mkdir -p /d/many; echo here > /d/many/f; exec sleep 3600"],
             startupProbe: {exec: {command: [test, -e, /d/many/f]}, periodSeconds: 1}, volumeMounts: [{name: d, mountPath: /d}]},
           {name: dir, image: "coracle.test/busybox:1", command: ["true"]}],
         containers: [{name: a, image: "coracle.test/busybox:1", command: [sh, -c, "hostname; cat /etc/hosts /sub/f"],

@@ -35,6 +35,16 @@ static void rfc3339_times_are_read_with_fraction_and_offset(void **state UNUSED)
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) assert_false(time_parse(bad[i], &wall));
 }
 
+static void years_beyond_int64_nanoseconds_keep_their_place(void **state UNUSED) {
+    struct time_parts t;
+    char text[TIME_STRING_MAX];
+    assert_true(time_parse_parts("0001-01-01T00:00:02.5Z", &t));
+    assert_int_equal(t.seconds, INT64_C(-62135596798));
+    assert_string_equal(time_format_parts(text, &t, true), "0001-01-01T00:00:02.500000Z");
+    assert_true(time_parse_parts("9999-12-31T23:59:59Z", &t));
+    assert_string_equal(time_format_parts(text, &t, false), "9999-12-31T23:59:59Z");
+}
+
 static void ages_are_those_of_human_duration(void **state UNUSED) {
     static const struct {
         int64_t seconds;
@@ -89,6 +99,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(times_are_written_as_kubernetes_writes_them),
         cmocka_unit_test(rfc3339_times_are_read_with_fraction_and_offset),
+        cmocka_unit_test(years_beyond_int64_nanoseconds_keep_their_place),
         cmocka_unit_test(ages_are_those_of_human_duration),
         cmocka_unit_test(durations_are_written_and_read_as_go_does),
         cmocka_unit_test(virtual_time_stands_still),
