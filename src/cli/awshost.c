@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #define BODY_MAX (1 << 20)
+#define HEADERS_MAX (64 << 10) /* session tokens and presigned queries are a few KiB */
 
 struct awshost {
     struct aws *aws;
@@ -42,7 +43,7 @@ static struct error *listen_on(struct awshost *h, const struct awshost_config *c
     struct tls_options tls = tls_options(c->tls_cert, c->tls_key);
     if (o->tls) TRY(tls_config_server(&tls, &h->tls));
     struct http_server_config http = {.address = o->bind_address ? o->bind_address : c->bind_address, .port = (int)o->port, .tls = h->tls,
-                                      .max_body = BODY_MAX,
+                                      .max_body = BODY_MAX, .max_headers = HEADERS_MAX,
                                       .handler = aws_handle, .arg = h->aws};
     TRY(http_server_start(&http, c->loops, c->loop_count, &h->http));
     bool any = str_in(http.address, (const char *const[]){"0.0.0.0", "::", NULL});
