@@ -167,6 +167,59 @@ static struct error *check_kind(struct request *r, const struct body_type *t, co
     return undecodable(r, t, *kind, *version, why);
 }
 
+/* ---- unknown and doubled fields ---- */
+
+#define PLACE_DEPTH 24
+
+/* Where in the document a path is ("spec.containers[0].name"): the numbers of the members and elements on the way. */
+static void find_place(const struct json *v, const char *path, size_t len, uint32_t place[PLACE_DEPTH]) {
+    const char *end = path + len;
+    memset(place, 0, PLACE_DEPTH * sizeof(*place));
+    for (size_t depth = 0; path < end && depth < PLACE_DEPTH; depth++) {
+        if (*path == '[') {
+            size_t i = (size_t)strtoul(path + 1, NULL, 10);
+            place[depth] = (uint32_t)i;
+            v = json_at(v, i);
+            path += strcspn(path, "]") + 1;
+        } else {
+            const struct json_member *best = NULL; /* keys may have dots: the longest that fits */
+            JSON_EACH_MEMBER(m, v) {
+                bool fits = m->key_len <= (size_t)(end - path) && memcmp(m->key, path, m->key_len) == 0 &&
+                            (path + m->key_len == end || path[m->key_len] == '.' || path[m->key_len] == '[');
+                if (fits && (best == NULL || m->key_len > best->key_len)) best = m;
+            }
+            if (best == NULL) return;
+            place[depth] = (uint32_t)(best - v->members);
+            v = &best->value;
+            path += best->key_len;
+        }
+        if (path < end && *path == '.') path++;
+    }
+}
+
+/* Whether the problem `a` stands behind `b` in the document. */
+static bool behind(const struct json *document, const struct json *a, const struct json *b) {
+    uint32_t at[2][PLACE_DEPTH];
+    const struct json *problems[] = {a, b};
+    for (int i = 0; i < 2; i++) {
+        const char *s = problems[i]->s, *open = strchr(s, '"'), *close = strrchr(s, '"');
+        if (open == NULL || close <= open) return false;
+        find_place(document, open + 1, (size_t)(close - open - 1), at[i]);
+    }
+    for (size_t i = 0; i < PLACE_DEPTH; i++) if (at[0][i] != at[1][i]) return at[0][i] > at[1][i];
+    return false;
+}
+
+/* In the order in which Go's decoder meets them. */
+static void sort_problems(const struct json *document, struct json_array *problems) {
+    for (size_t i = 1; i < problems->len; i++) {
+        struct json moved = problems->items[i];
+        size_t at = i;
+        for (; at > 0 && behind(document, &problems->items[at - 1], &moved); at--) problems->items[at] = problems->items[at - 1];
+        problems->items[at] = moved;
+    }
+}
+
 /* Unknown and doubled fields: refused, warned of or ignored, as the client wishes. */
 static struct error *check_fields(struct request *r, const struct body_type *t, const char *version, const struct json_array *problems) {
     const char *mode = r->options.field_validation ? r->options.field_validation : "Warn";
@@ -186,12 +239,14 @@ struct error *body_decode(struct request *r, const struct body_type *t, const st
     const char *version = json_str_or(in->value, "apiVersion", ""), *kind = json_str_or(in->value, "kind", "");
     TRY(check_kind(r, t, in->value, &version, &kind));
     struct json_array problems = {.arena = r->arena};
+    bool lines = in->duplicates.len > 0 && str_starts(json_str_or(&in->duplicates.items[0], NULL, ""), "line "); /* of YAML, not paths */
     for (size_t i = 0; i < in->duplicates.len; i++)
-        json_array_add(&problems, json_strf(r->arena, "duplicate field \"%s\"", json_str(&in->duplicates.items[i], NULL)));
+        json_array_add(&problems, json_strf(r->arena, lines ? "%s" : "duplicate field \"%s\"", json_str(&in->duplicates.items[i], NULL)));
     const struct json *v = in->value;
     bool custom = t->custom && t->resource;
     cleanup_error struct error *e = custom ? crd_decode(r->arena, t->resource->crd, v, &problems, &v) : schema_decode(r->arena, t->type, v, &problems, &v);
     if (e) return e->code ? TAKE(e) : undecodable(r, t, kind, version, e->message);
+    if (problems.len > 1 && !lines) sort_problems(in->value, &problems);
     TRY(check_fields(r, t, version, &problems));
     struct json_object o = {.arena = r->arena};
     json_object_add(&o, "kind", json_string(r->arena, kind));

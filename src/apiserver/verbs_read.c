@@ -25,7 +25,7 @@ struct error *serve_get(struct request *r) {
 static const char *make_token(struct request *r, uint64_t revision, const char *prefix, const char *last) {
     const char *start = arena_printf(r->arena, "%s\\u0000", last + strlen(prefix));
     struct buf b = {0};
-    const char *text = arena_printf(r->arena, "{\"v\":\"meta.k8s.io/v1\",\"rv\":%llu,\"start\":\"%s\"}", (unsigned long long)revision, start);
+    const char *text = arena_printf(r->arena, "{\"v\":\"meta.k8s.io/v1\",\"rv\":%lld,\"start\":\"%s\"}", (long long)revision, start);
     base64url_encode(&b, text, strlen(text));
     const char *out = arena_strdup(r->arena, buf_str(&b));
     buf_free(&b);
@@ -92,20 +92,22 @@ static bool count_after(const char *key, struct doc *d, void *arg) {
     return true;
 }
 
-static struct error *expired(struct request *r, const char *last, const char *prefix) {
+#define INCONSISTENT UINT64_MAX /* the version of tokens that go on with whatever there is then; "-1" */
+
+static struct error *expired(struct request *r, const struct filter *filter, const char *last) {
     struct error *e = status_expired("The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.");
-    (void)r, (void)last, (void)prefix;
+    e->continue_token = xstrdup(make_token(r, INCONSISTENT, filter->prefix, last));
     return e;
 }
 
 /* The picture of the store that the options ask for. */
-static struct error *choose_snapshot(struct request *r, struct store_table *t, uint64_t continued, struct store_snapshot **snap) {
+static struct error *choose_snapshot(struct request *r, struct store_table *t, const struct collect *c, uint64_t continued, struct store_snapshot **snap) {
     struct store *s = r->server->store;
     uint64_t wanted, current = store_revision(s);
     struct request_options *o = &r->options;
     if (continued) {
-        *snap = continued == UINT64_MAX ? store_snapshot(s) : store_snapshot_at(s, t, continued);
-        return *snap ? NULL : expired(r, NULL, NULL);
+        *snap = continued == INCONSISTENT ? store_snapshot(s) : store_snapshot_at(s, t, continued);
+        return *snap ? NULL : expired(r, c->filter, c->after);
     }
     struct error *e = parse_version(o->resource_version, &wanted);
     if (e) {
@@ -142,8 +144,8 @@ struct error *list_objects(struct request *r, struct list_answer **out) {
     }
     struct store_table *t = table_of(r->server, r->resource);
     cleanup_snapshot struct store_snapshot *snap = NULL;
-    TRY(choose_snapshot(r, t, continued, &snap));
-    l->revision = continued && continued != UINT64_MAX ? continued : store_snapshot_revision(snap);
+    TRY(choose_snapshot(r, t, &c, continued, &snap));
+    l->revision = continued && continued != INCONSISTENT ? continued : store_snapshot_revision(snap);
     if (str_eq(r->options.resource_version_match, "Exact")) TRY(parse_version(r->options.resource_version, &l->revision));
     store_visit(snap, t, filter.prefix, c.after, collect_one, &c);
     if (c.more && c.last) add_continue(r, &c, snap, t, l->revision);

@@ -61,7 +61,7 @@ void error_add_cause(struct error *e, const char *reason, const char *message, c
 struct error *error_copy(const struct error *e) {
     if (e == NULL) return NULL;
     struct error *c = xmemdup(e, sizeof(*e));
-    char **texts[] = {&c->reason, &c->message, &c->group, &c->kind, &c->name, &c->uid};
+    char **texts[] = {&c->reason, &c->message, &c->group, &c->kind, &c->name, &c->uid, &c->continue_token};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) *texts[i] = dup_or_null(*texts[i]);
     c->causes = NULL;
     c->cause_count = 0;
@@ -76,7 +76,7 @@ bool error_is(const struct error *e, const char *reason) {
 
 void error_free(struct error *e) {
     if (e == NULL) return;
-    char *texts[] = {e->reason, e->message, e->group, e->kind, e->name, e->uid};
+    char *texts[] = {e->reason, e->message, e->group, e->kind, e->name, e->uid, e->continue_token};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) free(texts[i]);
     for (size_t i = 0; i < e->cause_count; i++) {
         free(e->causes[i].reason);

@@ -22,6 +22,7 @@ struct error {
     struct error_cause *causes;
     size_t cause_count;
     int retry_after; /* seconds, 0: none */
+    char *continue_token; /* Status.metadata.continue: how to go on with a list that has expired; NULL: none */
 };
 
 struct error *error_new(const char *fmt, ...) PRINTF(1, 2) __attribute__((returns_nonnull));

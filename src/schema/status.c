@@ -154,8 +154,8 @@ static const struct json *details_json(struct arena *a, const struct error *e) {
 
 const struct json *status_json(struct arena *a, const struct error *e) {
     int code = e->code ? e->code : 500;
-    return json_make(a, "{'kind':'Status','apiVersion':'v1','metadata':{},'status':'Failure','message':%s,'reason':%s,'details':%v,'code':%d}",
-                     e->message, e->reason, e->has_details ? details_json(a, e) : NULL, code);
+    return json_make(a, "{'kind':'Status','apiVersion':'v1','metadata':{'continue':%s},'status':'Failure','message':%s,'reason':%s,'details':%v,'code':%d}",
+                     e->continue_token, e->message, e->reason, e->has_details ? details_json(a, e) : NULL, code);
 }
 
 static int by_key(const void *a, const void *b) {
