@@ -246,7 +246,7 @@ struct error *body_decode(struct request *r, const struct body_type *t, const st
     bool custom = t->custom && t->resource;
     cleanup_error struct error *e = custom ? crd_decode(r->arena, t->resource->crd, v, &problems, &v) : schema_decode(r->arena, t->type, v, &problems, &v);
     if (e) return e->code ? TAKE(e) : undecodable(r, t, kind, version, e->message);
-    if (problems.len > 1 && !lines) sort_problems(in->value, &problems);
+    if (problems.len > 1 && !lines && !custom) sort_problems(in->value, &problems);
     TRY(check_fields(r, t, version, &problems));
     struct json_object o = {.arena = r->arena};
     json_object_add(&o, "kind", json_string(r->arena, kind));

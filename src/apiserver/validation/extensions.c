@@ -37,7 +37,7 @@ static void webhook_resources(RULE) {
     if (wild && plain) field_invalid(e, p, o, "if '*' is present, must not specify other resources without subresources");
 }
 
-static void webhook_rule(RULE) {
+void webhook_rule(RULE) {
     static const char operations[] = "* CONNECT CREATE DELETE UPDATE";
     const struct json *ops = json_member(o, "operations"), *groups = json_member(o, "apiGroups"), *versions = json_member(o, "apiVersions");
     size_t i = 0;
@@ -106,18 +106,6 @@ void webhook_client(RULE) {
     else webhook_service(e, FIELD(p, "service"), json_member(o, "service"));
 }
 
-static void match_conditions(RULE) {
-    size_t i = 0;
-    if (json_len(o) > 64) field_too_many(e, p, (int64_t)json_len(o), 64);
-    JSON_EACH(c, o) {
-        const struct field_path *at = FIELD_INDEX(p, i);
-        need(e, at, c, "expression");
-        if (need(e, at, c, "name")) label_name(e, FIELD(at, "name"), str_of(c, "name"));
-        unique(e, at, o, i, "name");
-        i++;
-    }
-}
-
 static void webhook(RULE, bool mutating) {
     const struct json *config = json_member(o, "clientConfig");
     const struct field_path *at = FIELD(p, "clientConfig");
@@ -133,7 +121,7 @@ static void webhook(RULE, bool mutating) {
     rule_at(e, p, o, "objectSelector", label_selector);
     if (mutating) choice(e, p, o, "reinvocationPolicy", "IfNeeded Never");
     webhook_client(e, at, config);
-    match_conditions(e, FIELD(p, "matchConditions"), json_member(o, "matchConditions"));
+    webhook_conditions(e, FIELD(p, "matchConditions"), json_member(o, "matchConditions"));
 }
 
 void webhook_review_versions(RULE) {

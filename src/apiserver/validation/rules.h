@@ -63,7 +63,7 @@ void kube_finalizers(struct field_errors *e, const struct json *object);
 void field_checks(struct field_errors *e, const struct field_path *p, const char *value, struct name_errors errors, const char *prefix);
 
 name_check name_ip_address, name_any;
-rule_fn webhook_client, webhook_review_versions;
+rule_fn webhook_client, webhook_review_versions, webhook_rule, webhook_conditions;
 rule_fn node_selector, node_selector_term, node_selector_requirement, topology_selector_term, claim_spec, claim_template_meta;
 void endpoint_ip(struct field_errors *e, const struct field_path *p, const char *ip);
 void csi_driver_name(struct field_errors *e, const struct field_path *p, const char *name);
@@ -139,3 +139,4 @@ validate_fn validate_flow_schema, validate_flow_status, validate_priority_level,
 validate_fn validate_definition, validate_definition_status;
 validate_fn validate_signing_request, validate_signing_request_status, validate_signing_request_approval;
 warn_fn warn_pod, warn_pod_template, warn_workload, warn_named_workload, warn_cron_job, warn_csi_driver, warn_secret;
+validate_fn validate_admission_policy, validate_admission_binding;

@@ -70,6 +70,8 @@ const struct validation validations[] = {
     {&resource_node_runtimeclasses, NULL, SUB, validate_runtime_class, NULL, META_KUBE},
     {&resource_admissionregistration_mutatingwebhookconfigurations, NULL, SUB, validate_mutating_webhooks, NULL, META_WHOLE | META_NO_UPDATE},
     {&resource_admissionregistration_validatingwebhookconfigurations, NULL, SUB, validate_validating_webhooks, NULL, META_WHOLE | META_NO_UPDATE},
+    {&resource_admissionregistration_validatingadmissionpolicies, NULL, SUB, validate_admission_policy, NULL, META_WHOLE | META_NO_UPDATE},
+    {&resource_admissionregistration_validatingadmissionpolicybindings, NULL, SUB, validate_admission_binding, NULL, META_WHOLE | META_NO_UPDATE},
     {&resource_flowcontrol_flowschemas, NULL, SUB, validate_flow_schema, NULL, META_KUBE | META_WHOLE | META_NO_UPDATE},
     {&resource_flowcontrol_flowschemas, "status", SUB, validate_flow_status, NULL, META_NO_UPDATE},
     {&resource_flowcontrol_prioritylevelconfigurations, NULL, SUB, validate_priority_level, NULL, META_KUBE | META_WHOLE | META_NO_UPDATE},
