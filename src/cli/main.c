@@ -17,6 +17,8 @@ static void print_help(void) {
 }
 
 int main(int argc, char **argv) {
+    const char *slash = strrchr(argv[0], '/');
+    if (str_eq(slash != NULL ? slash + 1 : argv[0], "helm")) return verb_helm.run(argc, argv); /* by a link of that name */
     if (argc < 2 || str_in(argv[1], (const char *const[]){"--help", "-h", "help", NULL})) {
         for (size_t i = 0; argc > 2 && verbs[i] != NULL; i++) {
             if (str_eq(argv[2], verbs[i]->name)) return flags_print_help(verbs[i]), 0;

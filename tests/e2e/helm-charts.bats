@@ -20,6 +20,12 @@ bounded() { local seconds=$1 kib=$2; shift 2; run timeout "$seconds" /usr/bin/ti
     helm lint demo-0.1.0.tgz
 }
 
+@test "a link named helm is helm, and its words can be completed" {
+    ln -s "$CORACLE" helm
+    [ "$(./helm version --short)" = "$(helm version --short)" ]
+    PATH=$PWD:$PATH bash -c 'source <(helm completion bash); COMP_WORDS=(helm show ch); COMP_CWORD=2; _coracle_helm; [ "${COMPREPLY[*]}" = chart ]'
+}
+
 @test "values come from files and flags in helm's order" {
     chart v <<< '{{ toJson .Values }}'
     printf 'a: 1\nb: {c: 2, d: 3}\n' > v/values.yaml

@@ -5,7 +5,7 @@
 #include <time.h>
 
 static const struct helm_command *const all_commands[] = {
-    &helm_create, &helm_dependency, &helm_env, &helm_get, &helm_history, &helm_install, &helm_lint, &helm_list, &helm_package, &helm_pull,
+    &helm_completion, &helm_create, &helm_dependency, &helm_env, &helm_get, &helm_history, &helm_install, &helm_lint, &helm_list, &helm_package, &helm_pull,
     &helm_push, &helm_registry, &helm_repo, &helm_rollback, &helm_search, &helm_show, &helm_status, &helm_template, &helm_test,
     &helm_uninstall, &helm_upgrade, &helm_verify, &helm_version, NULL,
 };
@@ -78,6 +78,7 @@ static struct error *run(struct helm *h, int argc, char **argv) {
     const char *const *rest, *const *args;
     size_t count, arg_count;
     bool help;
+    if (argc > 0 && str_eq(argv[0], "__complete")) return helm_complete(h, argc - 1, argv + 1);
     if (argc > 0 && str_eq(argv[0], "help")) return run_help(h, (size_t)argc - 1, (const char *const *)argv + 1);
     TRY(helm_find(h, argc, argv, &rest, &count));
     void *options = arena_calloc(&h->arena, 1, h->command->options_size + 1);

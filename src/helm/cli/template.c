@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "helm/chart/ignore.h"
 #include "helm/cli/chart_flags.h"
+#include "helm/cli/cluster.h"
 #include "helm/cli/commands.h"
 #include "helm/go/os.h"
 #include <errno.h>
@@ -145,6 +146,30 @@ static struct error *render(struct helm *h, struct options *o, struct chart *c, 
     return e;
 }
 
+/* --validate and --dry-run=server: what the cluster knows takes the place of what is assumed. */
+static struct error *use_cluster(struct helm *h, const struct options *o, struct action *x, struct engine_capabilities *caps, struct engine_options *engine) {
+    bool ask = str_in(o->install.dry_run, (const char *const[]){"server", "none", "false", NULL});
+    if (!o->validate && !ask) return NULL;
+    TRY(cluster_open(h, x));
+    if (ask) {
+        engine->lookup = action_lookup;
+        engine->lookup_arg = x;
+    }
+    if (!o->validate) return NULL;
+    struct engine_capabilities *known;
+    TRY(kube_reachable(x->kube));
+    TRY(action_capabilities(x, &known));
+    *caps = *known;
+    return NULL;
+}
+
+static struct error *validate(const struct options *o, struct action *x, const struct rendered *r) {
+    struct kube_objects objects = {0};
+    if (!o->validate) return NULL;
+    struct error *e = kube_build(x->kube, r->manifest, strlen(r->manifest), !o->install.disable_openapi_validation, &objects);
+    return e != NULL ? error_wrap(e, "unable to build kubernetes objects from release manifest") : NULL;
+}
+
 static struct error *run(struct helm *h, void *options, size_t argc, const char *const *argv) {
     struct options *o = options;
     struct engine_capabilities caps = engine_default_capabilities(&h->arena);
@@ -168,7 +193,10 @@ static struct error *run(struct helm *h, void *options, size_t argc, const char 
         ro.write_arg = &w;
     }
     struct rendered r = {0};
+    cleanup_cluster struct action x = {0};
+    TRY(use_cluster(h, o, &x, &caps, &ro.engine));
     struct error *e = render(h, o, c, values, name, &caps, &ro, &r);
+    if (e == NULL) e = validate(o, &x, &r);
     if (r.manifest != NULL && (e == NULL || h->settings.debug)) {
         struct error *failed = print(h, o, &w, &r);
         if (e == NULL) e = failed;

@@ -1,5 +1,6 @@
 /* helm version */
 #include "helm/cli/commands.h"
+#include "helm/engine/engine.h"
 #include "helm/helm.h"
 
 struct options {
@@ -13,10 +14,14 @@ static const struct helm_flag flags[] = {
     {"template", 0, HELM_STRING, offsetof(struct options, template), NULL, NULL, "template that makes the output", NULL, false},
 };
 
-/* What templates see: the fields of helm's BuildInfo. There is no commit and no Go here. */
+/* Templates see the fields of helm's BuildInfo. There is no commit and no Go here. */
 static struct error *run(struct helm *h, void *options, size_t argc UNUSED, const char *const *argv UNUSED) {
     const struct options *o = options;
-    if (o->short_form) fputs(HELM_VERSION "\n", h->out);
+    if (o->template[0] != '\0') {
+        cleanup_buf struct buf text = {0};
+        TRY(engine_render_text(&h->arena, "_", o->template, engine_build_info(&h->arena), &text));
+        fputs(buf_str(&text), h->out);
+    } else if (o->short_form) fputs(HELM_VERSION "\n", h->out);
     else fputs("version.BuildInfo{Version:\"" HELM_VERSION "\", GitCommit:\"\", GitTreeState:\"\", GoVersion:\"\"}\n", h->out);
     return NULL;
 }

@@ -51,3 +51,5 @@ MUST_CHECK struct error *engine_values(struct arena *a, struct chart *c, struct 
 MUST_CHECK struct error *engine_render(struct arena *a, struct chart *c, struct value values, const struct engine_options *o, struct engine_files *out);
 /* Renders one template text on its own with sprig's functions, without data: --name-template and `version --template` (with data). */
 MUST_CHECK struct error *engine_render_text(struct arena *a, const char *name, const char *text, struct value data, struct buf *out);
+/* .Capabilities.HelmVersion. */
+struct value engine_build_info(struct arena *a);

@@ -167,7 +167,7 @@ static const struct go_field capabilities_fields[] = {{"KubeVersion", &kube_vers
 static const struct go_type capabilities_struct = {.kind = GO_STRUCT, .name = "chartutil.Capabilities", .fields = capabilities_fields};
 static const struct go_type capabilities_type = {.kind = GO_POINTER, .name = "*chartutil.Capabilities", .elem = &capabilities_struct};
 
-static struct value build_info(struct arena *a) {
+struct value engine_build_info(struct arena *a) {
     struct value *items = arena_calloc(a, 4, sizeof(*items));
     items[0] = value_literal(HELM_VERSION);
     for (size_t i = 1; i < 4; i++) items[i] = value_literal("");
@@ -182,6 +182,6 @@ struct value engine_capabilities_object(struct arena *a, const struct engine_cap
     items[0] = (struct value){.type = &kube_version_type, .items = version};
     items[1] = value_slice(a, &version_set_type, c->api_version_count);
     for (size_t i = 0; i < c->api_version_count; i++) items[1].items[i] = value_literal(c->api_versions[i]);
-    items[2] = build_info(a);
+    items[2] = engine_build_info(a);
     return (struct value){.type = &capabilities_type, .items = items};
 }
