@@ -42,9 +42,9 @@ static bool can_be_nil(const struct go_type *type) {
     }
 }
 
-/* Makes *v fit a parameter of the type, or fails. A NULL type takes anything. */
+/* Makes *v fit a parameter of the type, or fails. */
 static struct error *validate(struct exec *x, struct value *v, const struct go_type *type) {
-    if (type == NULL || type == &go_reflect) return NULL;
+    if (type == &go_reflect) return NULL;
     if (type == &go_any) {
         v->boxed = false;
         return NULL;
@@ -185,7 +185,7 @@ static struct error *eval_chain(struct exec *x, const struct value *dot, const s
     x->node = &c->head;
     if (c->node->kind == NODE_NIL) return fail_node(x, "indirection through explicit nil in %s", &c->head, "");
     struct value receiver;
-    TRY(eval_arg(x, dot, NULL, c->node, &receiver));
+    TRY(eval_arg(x, dot, &go_reflect, c->node, &receiver));
     return eval_fields(x, dot, receiver, &c->head, c->fields, c->count, args, final, out);
 }
 

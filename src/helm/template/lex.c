@@ -345,7 +345,8 @@ static struct item lex_raw_string(struct lexer *l) {
 static struct item lex_action(struct lexer *l) {
     bool trim;
     char first = l->pos < l->len ? l->input[l->pos] : '\0';
-    if ((first == '}' || is_space((unsigned char)first)) && right_delim(l, &trim)) return l->paren_depth == 0 ? lex_right_delim(l) : fail(l, "unclosed left paren");
+    if ((first == '}' || is_space((unsigned char)first)) && right_delim(l, &trim))
+        return l->paren_depth == 0 ? lex_right_delim(l) : fail(l, "unclosed left paren");
     if (is_space((unsigned char)first)) return lex_space(l);
     if (word_bytes[(unsigned char)first] && !(first >= '0' && first <= '9')) return lex_identifier(l);
     uint32_t r = next(l);

@@ -84,10 +84,11 @@ static struct item next(struct parser *p) {
 
 static void backup(struct parser *p) { p->peeked++; }
 
-static struct item peek(struct parser *p) {
-    if (p->peeked > 0) return p->token[p->peeked - 1];
+static const struct item *peek(struct parser *p) {
+    if (p->peeked > 0) return &p->token[p->peeked - 1];
     p->peeked = 1;
-    return p->token[0] = lexer_next(&p->text->lexer);
+    p->token[0] = lexer_next(&p->text->lexer);
+    return &p->token[0];
 }
 
 static struct item next_non_space(struct parser *p) {
@@ -96,10 +97,10 @@ static struct item next_non_space(struct parser *p) {
     return i;
 }
 
-static struct item peek_non_space(struct parser *p) {
-    struct item i = next_non_space(p);
-    backup(p);
-    return i;
+/* Only looks: the item stays where it is until the next one is read. */
+static const struct item *peek_non_space(struct parser *p) {
+    while (peek(p)->type == ITEM_SPACE) p->peeked--;
+    return peek(p);
 }
 
 static struct error *expect(struct parser *p, enum item_type type, const char *context, struct item *out) {
@@ -144,7 +145,7 @@ static const struct field_name *split_fields(struct parser *p, const struct item
         if (n >= ARRAY_LEN(few) && (n & (n - 1)) == 0) many = arena_grow(a, many, n * sizeof(f), 2 * n * sizeof(f));
         if (many != NULL) many[n++] = f;
         else few[n++] = f;
-        if (peek(p).type != ITEM_FIELD) break;
+        if (peek(p)->type != ITEM_FIELD) break;
     }
     *count = n;
     return many != NULL ? many : arena_dup(a, few, n * sizeof(*few));
@@ -301,7 +302,7 @@ static struct error *term(struct parser *p, const struct node **out) {
 /* A term with fields behind it. Those of a field or variable become its own, at the place of the first of them. */
 static struct error *operand(struct parser *p, const struct node **out) {
     TRY(term(p, out));
-    if (*out == NULL || peek(p).type != ITEM_FIELD) return NULL;
+    if (*out == NULL || peek(p)->type != ITEM_FIELD) return NULL;
     const struct node *n = *out;
     struct item first = next(p);
     uint32_t count;
@@ -337,7 +338,7 @@ static struct error *operand(struct parser *p, const struct node **out) {
 /* ---- pipelines ---- */
 
 static struct error *command(struct parser *p, const struct command_node **out) {
-    struct command_node *c = NODE_NEW(p, command_node, NODE_COMMAND, peek_non_space(p).pos);
+    struct command_node *c = NODE_NEW(p, command_node, NODE_COMMAND, peek_non_space(p)->pos);
     uint32_t mark = p->text->pending.count;
     for (bool more = true; more;) {
         peek_non_space(p);
@@ -357,8 +358,8 @@ static struct error *command(struct parser *p, const struct command_node **out) 
 
 /* The variables before := or = . */
 static struct error *declarations(struct parser *p, struct pipe_node *pipe, const char *context) {
-    while (peek_non_space(p).type == ITEM_VARIABLE) {
-        struct item v = next_non_space(p), after = peek(p), i = peek_non_space(p);
+    while (peek_non_space(p)->type == ITEM_VARIABLE) {
+        struct item v = next_non_space(p), after = *peek(p), i = *peek_non_space(p);
         if (i.type == ITEM_ASSIGN || i.type == ITEM_DECLARE) {
             pipe->assign = i.type == ITEM_ASSIGN;
             next_non_space(p);
@@ -378,7 +379,7 @@ static struct error *declarations(struct parser *p, struct pipe_node *pipe, cons
         next_non_space(p);
         if (!str_eq(context, "range") || pipe->decl_count >= 1) return fail(p, "too many declarations in %s", context);
         declare(p, pipe, &v);
-        enum item_type following = peek_non_space(p).type;
+        enum item_type following = peek_non_space(p)->type;
         if (following != ITEM_VARIABLE && following != ITEM_RIGHT_DELIM && following != ITEM_RIGHT_PAREN)
             return fail(p, "range can only initialize variables");
     }
@@ -419,7 +420,7 @@ static bool begins_command(enum item_type type) {
 }
 
 static struct error *pipeline(struct parser *p, const char *context, enum item_type end, struct pipe_node **out) {
-    struct pipe_node *pipe = NODE_NEW(p, pipe_node, NODE_PIPE, peek_non_space(p).pos);
+    struct pipe_node *pipe = NODE_NEW(p, pipe_node, NODE_PIPE, peek_non_space(p)->pos);
     TRY(declarations(p, pipe, context));
     uint32_t first = p->vars.count, mark = p->text->pending.count;
     for (uint32_t i = 0; i < pipe->decl_count; i++)
@@ -455,7 +456,7 @@ static struct error *branch(struct parser *p, enum node_kind kind, const char *c
 /* What follows {{else: an if or with of the same kind, whose end ends the outer one too, or a list. */
 static struct error *else_part(struct parser *p, struct branch_node *b, const char *context, uint32_t pos) {
     enum item_type same = b->head.kind == NODE_IF ? ITEM_IF : b->head.kind == NODE_WITH ? ITEM_WITH : ITEM_ERROR;
-    if (peek(p).type == same && same != ITEM_ERROR) {
+    if (peek(p)->type == same && same != ITEM_ERROR) {
         next(p);
         struct list_node *list = NODE_NEW(p, list_node, NODE_LIST, pos);
         const struct node *n;
@@ -523,7 +524,7 @@ static struct error *jump(struct parser *p, enum node_kind kind, const char *wha
 }
 
 static struct error *else_control(struct parser *p, const struct node **out) {
-    struct item i = peek_non_space(p);
+    struct item i = *peek_non_space(p);
     if (i.type != ITEM_IF && i.type != ITEM_WITH) TRY(expect(p, ITEM_RIGHT_DELIM, "else", &i));
     *out = NODE_NEW(p, node, NODE_ELSE, i.pos);
     return NULL;
@@ -582,7 +583,7 @@ static struct error *action(struct parser *p, const struct node **out) {
     default: break;
     }
     backup(p);
-    struct action_node *a = NODE_NEW(p, action_node, NODE_ACTION, peek(p).pos);
+    struct action_node *a = NODE_NEW(p, action_node, NODE_ACTION, peek(p)->pos);
     struct pipe_node *pipe;
     TRY(pipeline(p, "command", ITEM_RIGHT_DELIM, &pipe));
     a->pipe = pipe;
@@ -607,9 +608,9 @@ static struct error *text_or_action(struct parser *p, const struct node **out) {
 }
 
 static struct error *item_list(struct parser *p, struct list_node **list, struct node *end) {
-    struct list_node *l = NODE_NEW(p, list_node, NODE_LIST, peek_non_space(p).pos);
+    struct list_node *l = NODE_NEW(p, list_node, NODE_LIST, peek_non_space(p)->pos);
     uint32_t mark = p->text->pending.count;
-    while (peek_non_space(p).type != ITEM_EOF) {
+    while (peek_non_space(p)->type != ITEM_EOF) {
         const struct node *n;
         TRY(text_or_action(p, &n));
         if (n->kind == NODE_END || n->kind == NODE_ELSE) {
@@ -702,9 +703,9 @@ struct error *parse_text(struct template_set *set, const char *name, const char 
     lexer_init(&shared.lexer, set->arena, text, len);
     struct parser p;
     parser_init(&p, &shared, name, strlen(name));
-    struct list_node *root = NODE_NEW(&p, list_node, NODE_LIST, peek(&p).pos);
-    while (peek(&p).type != ITEM_EOF) {
-        if (peek(&p).type == ITEM_LEFT_DELIM) {
+    struct list_node *root = NODE_NEW(&p, list_node, NODE_LIST, peek(&p)->pos);
+    while (peek(&p)->type != ITEM_EOF) {
+        if (peek(&p)->type == ITEM_LEFT_DELIM) {
             struct item delim = next(&p);
             if (next_non_space(&p).type == ITEM_DEFINE) {
                 TRY(define(&shared));
