@@ -53,8 +53,9 @@ static bool numeric_date(const struct jwt *j, const char *claim, bool *present, 
     *present = v != NULL;
     if (v == NULL) return true;
     int64_t seconds = v->type == JSON_DOUBLE && v->d > 0 && v->d < 1e10 ? (int64_t)v->d : json_is(v, JSON_INT) ? v->i : -1;
+    if (seconds < 0 || seconds >= INT64_C(9000000000)) return false; /* beyond what nanoseconds can count */
     *out = SECONDS(seconds);
-    return seconds >= 0 && seconds < INT64_C(9000000000);
+    return true;
 }
 
 static bool audience_form(const struct json *aud) {

@@ -1,5 +1,4 @@
-/* Tokens that strangers send: what is read of a sign-in token is within it, and what was signed is read again the same.
- * sources: src/platform/aws/signin_token.c src/platform/aws/sigv4.c src/net/jwt.c src/net/pki*.c src/json/*.c src/base/*.c -lyaml -lcrypto -lm -lpthread */
+/* Tokens that strangers send: what is read of a sign-in token is within it, and what was signed is read again the same. */
 #include "base/str.h"
 #include "net/jwt.h"
 #include "platform/aws/signin_token.h"

@@ -102,6 +102,8 @@ static const struct negative {
     {"no date", {.date = "", .scope = "20260101%2Fus-east-1%2Fsts%2Faws4_request"}},
     {"a date in another form", {.date = "2026-01-01T00:00:00Z", .scope = "20260101%2Fus-east-1%2Fsts%2Faws4_request"}},
     {"a date that is none", {.date = "20261399T990000Z", .scope = "20261399%2Fus-east-1%2Fsts%2Faws4_request"}},
+    {"a date beyond all time", {.date = "99991231T235959Z"}},
+    {"a date before all time", {.date = "00010101T000000Z"}},
     {"a scope of another day", {.scope = "20200101%2Fus-east-1%2Fsts%2Faws4_request"}},
     {"a scope of another service", {.scope = "20260101%2Fus-east-1%2Fiam%2Faws4_request"}},
     {"a scope with too few parts", {.scope = "20260101%2Fsts%2Faws4_request"}},

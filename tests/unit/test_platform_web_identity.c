@@ -177,6 +177,7 @@ static const struct token_case negatives[] = {
     {"an expiry that is text", INVALID, .exp = "\"tomorrow\""},
     {"a negative expiry", INVALID, .exp = "-9e9"},
     {"an expiry beyond all time", INVALID, .exp = "1e300"},
+    {"an expiry that overflows nanoseconds", INVALID, .exp = "17672229200"},
     {"not valid yet", INVALID, .nbf = "120"},
     {"issued in the future", INVALID, .iat = "120"},
     {"a time that is text", INVALID, .nbf = "\"0\""},

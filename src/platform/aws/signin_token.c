@@ -126,9 +126,9 @@ static const char *check_values(struct arena *a, const char *values[P_COUNT], co
     if (!header_signed(values[P_SIGNED_HEADERS], "host")) return "client did not sign the host header in the pre-signed URL";
     if (values[P_EXPIRES] == NULL || !str_to_int64(values[P_EXPIRES], &expires) || expires < 0 || expires > 900) return "invalid X-Amz-Expires parameter in pre-signed URL";
     if (values[P_DATE] == NULL || !read_date(values[P_DATE], &date)) return "X-Amz-Date parameter must be present in pre-signed URL, as 20060102T150405Z";
-    out->expires = date + SIGNIN_LIFETIME;
-    if (rules->now > out->expires) return "X-Amz-Date parameter is expired (15 minute expiration)";
     if (date > rules->now + SIGV4_SKEW) return "X-Amz-Date parameter is in the future";
+    if (date < rules->now - SIGNIN_LIFETIME) return "X-Amz-Date parameter is expired (15 minute expiration)";
+    out->expires = date + SIGNIN_LIFETIME;
     if (values[P_SIGNATURE] == NULL || strlen(values[P_SIGNATURE]) != 64) return "no signature in pre-signed URL";
     size_t n = 0;
     char **scope = str_split(a, values[P_CREDENTIAL] ? values[P_CREDENTIAL] : "", '/', &n);
