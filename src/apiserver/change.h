@@ -61,8 +61,8 @@ struct strategy {
     /* Just before the commit of a creation, update or deletion (object NULL): allocations, extra ops. */
     struct error *(*begin)(struct change *c);
     const struct json *(*canonicalize)(struct change *c, const struct json *o);
-    /* How long a deletion waits if the client does not say; -1: not graceful. */
-    int64_t (*grace)(const struct json *o);
+    /* How long a deletion waits; NULL: not at all. */
+    int64_t (*grace)(const struct json *o, int64_t wanted); /* -1: nothing is asked for */
 };
 extern const struct strategy strategies[]; /* ends with resource NULL */
 const struct strategy *strategy_of(const struct resource *r);

@@ -174,10 +174,8 @@ static struct error *delete_once(struct change *c, const struct json *options, b
     const struct json *before = c->object;
     bool deleting = json_get(c->object, "metadata.deletionTimestamp") != NULL;
     int64_t grace = wanted_grace(options);
-    if (s && s->grace) {
-        int64_t usual = s->grace(c->object);
-        grace = deleting ? grace : grace < 0 ? usual : usual == 0 ? 0 : grace;
-    } else grace = 0;
+    if (!s || !s->grace) grace = 0;
+    else if (!deleting) grace = s->grace(c->object, grace);
     set_finalizers(c, options);
     if (deleting) shorten_grace(c, grace);
     if (is_definition(c)) c->object = with_finalizer(c);

@@ -1,4 +1,5 @@
 /* What all verbs share: tables, keys, reading, committing. */
+#include "apiserver/crd.h"
 #include "apiserver/internal.h"
 
 const struct resource *storage_resource(const struct resource *r) {
@@ -25,8 +26,10 @@ struct doc *registry_view(struct apiserver *s, const struct resource *r, struct 
     const struct json *out = NULL;
     if (r->crd) {
         const char *version = api_version(&a, r);
-        if (json_str_is(d->root, "apiVersion", version)) return doc_ref(d);
-        out = json_with_member(&a, d->root, "apiVersion", json_string(&a, version));
+        out = d->root;
+        if (!json_str_is(out, "apiVersion", version)) out = json_with_member(&a, out, "apiVersion", json_string(&a, version));
+        if (r->crd->schema && !r->crd->preserve) out = crd_default(&a, r->crd->schema, out); /* defaults that came after it was stored */
+        if (out == d->root) return doc_ref(d);
     } else {
         if (from == r) return doc_ref(d);
         cleanup_error struct error *e = schema_convert(&a, from, r, d->root, &out);

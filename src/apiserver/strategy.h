@@ -10,7 +10,7 @@ typedef struct error *begin_fn(struct change *c);
 create_fn pod_create;
 update_fn pod_update, pod_status;
 begin_fn pod_begin;
-int64_t pod_grace(const struct json *o);
+int64_t pod_grace(const struct json *o, int64_t wanted);
 /* strategy_services.c */
 create_fn service_create;
 update_fn service_update;

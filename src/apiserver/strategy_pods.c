@@ -86,8 +86,8 @@ const struct json *pod_status(struct change *c, const struct json *o, const stru
 }
 
 /* A pod that runs nowhere needs no grace. */
-int64_t pod_grace(const struct json *o) {
+int64_t pod_grace(const struct json *o, int64_t wanted) {
     const char *phase = json_str_or(o, "status.phase", "");
     if (!*json_str_or(o, "spec.nodeName", "") || strcmp(phase, "Failed") == 0 || strcmp(phase, "Succeeded") == 0) return 0;
-    return json_int(o, "spec.terminationGracePeriodSeconds", 30);
+    return wanted >= 0 ? wanted : json_int(o, "spec.terminationGracePeriodSeconds", 30);
 }
