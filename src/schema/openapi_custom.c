@@ -62,8 +62,10 @@ static const struct json *object_members(struct openapi *d, const struct json *g
     const struct json *all = json_make(d->arena, "{'apiVersion':%v,'kind':%v}", type_meta(d, "apiVersion"), type_meta(d, "kind"));
     JSON_EACH_MEMBER(m, given)
         if (!str_eq(m->key, "apiVersion") && !str_eq(m->key, "kind")) all = json_with_member(d->arena, all, m->key, &m->value);
-    const struct json *metadata = openapi_ref_name(d, "meta/v1/ObjectMeta");
-    return json_with_member(d->arena, all, "metadata", json_with_member(d->arena, metadata, "description", json_string(d->arena, "Standard object's metadata.")));
+    static const char about[] = "Standard object's metadata.";
+    const struct json *ref = openapi_ref_name(d, "meta/v1/ObjectMeta"), *metadata = json_with_member(d->arena, ref, "description", json_string(d->arena, about));
+    if (d->v3) metadata = json_make(d->arena, "{'description':%s,'allOf':[%v]}", about, ref); /* a reference has no company in v3 */
+    return json_with_member(d->arena, all, "metadata", metadata);
 }
 
 static const struct json *with_embedded(struct openapi *d, const struct json *s) {
