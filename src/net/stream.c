@@ -508,15 +508,6 @@ const char *stream_address(struct stream *s, int *port)
     return s->address;
 }
 
-void stream_local_address(struct stream *s, char *out, size_t size)
-{
-    struct sockaddr_storage sa = {0};
-    int len = sizeof(sa);
-    out[0] = '\0';
-    if (!s->open || s->uv.handle.type != UV_TCP || uv_tcp_getsockname(&s->uv.tcp, (struct sockaddr *)&sa, &len) != 0) return;
-    uv_ip_name((struct sockaddr *)&sa, out, size);
-}
-
 void stream_take_peer(struct stream *s, struct arena *arena, struct tls_peer *out)
 {
     *arena = s->arena;

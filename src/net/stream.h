@@ -47,4 +47,3 @@ struct stream *stream_connect_by(struct loop *l, const char *proxy_host, int pro
 const char *stream_alpn(struct stream *s);                /* "h2", "http/1.1"; NULL without TLS or agreement */
 const struct tls_peer *stream_peer(struct stream *s);     /* NULL without TLS; valid after `ready`, as long as s */
 const char *stream_address(struct stream *s, int *port);  /* of the other end, "" if it has none; as long as s */
-void stream_local_address(struct stream *s, char *out, size_t size);

@@ -100,10 +100,6 @@ struct doc *store_get(struct store *s, struct store_table *t, const char *key) {
     return get(snap->root, t, key);
 }
 
-struct doc *store_snapshot_get(const struct store_snapshot *snap, struct store_table *t, const char *key) {
-    return get(snap->root, t, key);
-}
-
 struct doc *store_get_head(struct store *s, struct store_table *t, const char *key) {
     pthread_mutex_lock(&s->lock);
     struct doc *d = get(s->head, t, key);

@@ -66,7 +66,6 @@ static inline void cleanup_snapshot_(struct store_snapshot **s) { if (*s) store_
 
 /* The document of that key with a new reference, or NULL. */
 struct doc *store_get(struct store *s, struct store_table *t, const char *key);
-struct doc *store_snapshot_get(const struct store_snapshot *snap, struct store_table *t, const char *key);
 /* The head's document: what a commit would be compared with. For read-modify-write; never shown to a client. */
 struct doc *store_get_head(struct store *s, struct store_table *t, const char *key);
 
