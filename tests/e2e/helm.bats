@@ -313,6 +313,32 @@ P
     fails "no repositories to show" coracle repo list
 }
 
+@test "a signed chart is checked before it is used" {
+    local dir=$CLUSTER/signed GNUPGHOME=$CLUSTER/gnupg sum
+    command -v gpg > /dev/null || skip "no gpg"
+    export GNUPGHOME; mkdir -pm 700 "$GNUPGHOME" "$dir"
+    gpg --batch --passphrase '' --quick-gen-key signer@test 2> /dev/null; gpg --export signer@test > "$CLUSTER/signer.gpg"
+    gpg --batch --passphrase '' --quick-gen-key other@test 2> /dev/null; gpg --export other@test > "$CLUSTER/other.gpg"
+    coracle package "$CLUSTER/app" -d "$dir"
+    sum=$(sha256sum < "$dir/app-0.1.0.tgz" | cut -d' ' -f1)
+    printf 'name: app\n\n...\nfiles:\n  app-0.1.0.tgz: sha256:%s\n' "$sum" | gpg --batch -u signer@test --clearsign > "$dir/app-0.1.0.tgz.prov"
+    has "Signed by: signer@test" coracle verify "$dir/app-0.1.0.tgz" --keyring "$CLUSTER/signer.gpg"
+    if [ -n "$HELM" ]; then same verify "$dir/app-0.1.0.tgz" --keyring "$CLUSTER/signer.gpg"; fi
+    fails "made by unknown entity" coracle verify "$dir/app-0.1.0.tgz" --keyring "$CLUSTER/other.gpg"
+    fails "failed to load keyring" coracle verify "$dir/app-0.1.0.tgz"
+    coracle repo index "$dir"
+    serve signed python3 -m http.server 8445 --bind 127.0.0.1 -d "$dir"
+    eventually 10 host curl -s -o /dev/null http://127.0.0.1:8445
+    has "Chart Hash Verified: sha256:$sum" coracle pull app --repo http://127.0.0.1:8445 -d "$CLUSTER" --verify --keyring "$CLUSTER/signer.gpg"
+    echo >> "$dir/app-0.1.0.tgz"
+    fails "sha256 sum does not match" coracle pull app --repo http://127.0.0.1:8445 -d "$CLUSTER" --verify --keyring "$CLUSTER/signer.gpg"
+    fails "sha256 sum does not match" coracle install signed app --repo http://127.0.0.1:8445 --verify --keyring "$CLUSTER/signer.gpg"
+    sed -i 's/^name: app/name: ape/' "$dir/app-0.1.0.tgz.prov"
+    fails "invalid signature" coracle verify "$dir/app-0.1.0.tgz" --keyring "$CLUSTER/signer.gpg"
+    rm "$dir/app-0.1.0.tgz.prov"
+    fails "failed to fetch provenance" coracle pull app --repo http://127.0.0.1:8445 -d "$CLUSTER" --verify --keyring "$CLUSTER/signer.gpg"
+}
+
 @test "a registry: push, sign in, pull, install" {
     command -v docker-registry > /dev/null || skip "there is no docker-registry"
     local dir=$CLUSTER/registry host=127.0.0.1:5000

@@ -1,6 +1,7 @@
 /* See cluster.h. */
 #include "helm/cli/cluster.h"
 #include "base/str.h"
+#include <unistd.h>
 
 static const char *or_null(const char *s) { return s[0] != '\0' ? s : NULL; }
 
@@ -10,6 +11,22 @@ static void log_debug(void *arg, const char *fmt, va_list args) {
     size_t n = strlen(line);
     if (n > 0 && line[n - 1] == '\n') line[n - 1] = '\0';
     helm_debug(arg, "%s", line);
+}
+
+static volatile sig_atomic_t cancel;
+static const char *cancel_text; /* set before the handler is */
+
+static void on_signal(int number UNUSED) {
+    cancel = 1;
+    ssize_t ignored = write(STDOUT_FILENO, cancel_text, strlen(cancel_text));
+    (void)ignored;
+}
+
+void cluster_cancel_on_signals(struct helm *h, const char *name) {
+    const struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    cancel_text = arena_printf(&h->arena, "Release %s has been cancelled.\n", name);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
 }
 
 struct error *cluster_open(struct helm *h, struct action *x) {
@@ -22,6 +39,7 @@ struct error *cluster_open(struct helm *h, struct action *x) {
                    .as_user = or_null(s->kube_as_user), .as_groups = groups, .insecure = s->kube_insecure_skip_tls_verify},
         .log = log_debug,
         .log_arg = h,
+        .cancel = &cancel,
     };
     const char *driver = getenv("HELM_DRIVER");
     *x = (struct action){.arena = &h->arena, .kube = kube_new(&h->arena, &settings), .ns = settings.config.ns, .out = h->out, .err = h->err};

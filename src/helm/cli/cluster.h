@@ -7,6 +7,8 @@
 
 /* Settings become a cluster and a place for releases (HELM_DRIVER). Nothing is connected yet. */
 MUST_CHECK struct error *cluster_open(struct helm *h, struct action *x);
+/* SIGINT and SIGTERM end a change of the release `name`: it fails instead of staying pending. A second one ends the program. */
+void cluster_cancel_on_signals(struct helm *h, const char *name);
 /* Releases of all namespaces instead of one. */
 void cluster_all_namespaces(struct action *x);
 void cluster_close(struct action *x);

@@ -139,12 +139,14 @@ static struct error *run_list(struct helm *h, void *options, size_t argc, const 
 
 static struct error *run_update(struct helm *h, void *options, size_t argc, const char *const *argv) {
     const struct options *o = options;
-    return helm_update_dependencies(h, helm_absolute_path(h, argc > 0 ? argv[0] : "."), o->skip_refresh);
+    const struct dependency_options how = {o->skip_refresh, o->verify ? VERIFY_ALWAYS : VERIFY_NEVER, o->repository.keyring};
+    return helm_update_dependencies(h, helm_absolute_path(h, argc > 0 ? argv[0] : "."), &how);
 }
 
 static struct error *run_build(struct helm *h, void *options, size_t argc, const char *const *argv) {
     const struct options *o = options;
-    return helm_build_dependencies(h, helm_absolute_path(h, argc > 0 ? argv[0] : "."), o->skip_refresh);
+    const struct dependency_options how = {o->skip_refresh, o->verify ? VERIFY_IF_POSSIBLE : VERIFY_NEVER, o->repository.keyring};
+    return helm_build_dependencies(h, helm_absolute_path(h, argc > 0 ? argv[0] : "."), &how);
 }
 
 static const struct helm_command dependency_build = {

@@ -15,6 +15,7 @@
 
 struct job {
     struct helm *h;
+    const struct dependency_options *how;
     struct arena *arena;
     const char *path;     /* of the chart */
     struct chart *chart;
@@ -124,7 +125,7 @@ static struct error *get_one(struct job *j, struct value *d, const char *charts,
         return chart_save(j->arena, c, into, &path);
     }
     fprintf(j->h->out, "Downloading %s from repo %s\n", name, repository);
-    return helm_download_dependency(j->h, repository, name, text(j, d, DEPENDENCY_VERSION), into);
+    return helm_download_dependency(j->h, j->how, repository, name, text(j, d, DEPENDENCY_VERSION), into);
 }
 
 static bool is_included(struct job *j, const char *name) {
@@ -211,12 +212,12 @@ static struct error *write_lock(struct job *j, const char *sum) {
     return go_write_file(path_join(j->arena, j->path, v1 ? "requirements.lock" : "Chart.lock"), buf_str(&yaml), yaml.len);
 }
 
-struct error *helm_update_dependencies(struct helm *h, const char *chart_path, bool skip_refresh) {
-    struct job j = {.h = h, .arena = &h->arena, .path = chart_path};
+struct error *helm_update_dependencies(struct helm *h, const char *chart_path, const struct dependency_options *how) {
+    struct job j = {.h = h, .how = how, .arena = &h->arena, .path = chart_path};
     const char *sum;
     TRY(load(&j));
     if (j.chart->metadata.items[CHART_DEPENDENCIES].items == NULL) return NULL;
-    TRY(helm_refresh_repositories(h, j.chart, skip_refresh));
+    TRY(helm_refresh_repositories(h, j.chart, how->skip_refresh));
     TRY(resolve(&j));
     TRY(get_all(&j));
     TRY(digest(&j, &sum));
@@ -224,11 +225,11 @@ struct error *helm_update_dependencies(struct helm *h, const char *chart_path, b
     return same ? NULL : write_lock(&j, sum);
 }
 
-struct error *helm_build_dependencies(struct helm *h, const char *chart_path, bool skip_refresh) {
-    struct job j = {.h = h, .arena = &h->arena, .path = chart_path};
+struct error *helm_build_dependencies(struct helm *h, const char *chart_path, const struct dependency_options *how) {
+    struct job j = {.h = h, .how = how, .arena = &h->arena, .path = chart_path};
     const char *sum;
     TRY(load(&j));
-    if (j.chart->lock.type == NULL || j.chart->lock.items == NULL) return helm_update_dependencies(h, chart_path, skip_refresh);
+    if (j.chart->lock.type == NULL || j.chart->lock.items == NULL) return helm_update_dependencies(h, chart_path, how);
     j.locked = j.chart->lock.items[LOCK_DEPENDENCIES];
     TRY(digest(&j, &sum));
     if (!value_str_eq(j.chart->lock.items[LOCK_DIGEST], sum)) {
@@ -236,6 +237,6 @@ struct error *helm_build_dependencies(struct helm *h, const char *chart_path, bo
         return error_new("the lock file (%s) is out of sync with the dependencies file (%s). Please update the dependencies",
                          v1 ? "requirements.lock" : "Chart.lock", v1 ? "requirements.yaml" : "Chart.yaml");
     }
-    TRY(helm_refresh_repositories(h, j.chart, skip_refresh));
+    TRY(helm_refresh_repositories(h, j.chart, how->skip_refresh));
     return get_all(&j);
 }

@@ -44,8 +44,7 @@ struct error *helm_locate_chart(struct helm *h, const struct chart_path_options 
         go_quote(&shown, name, strlen(name));
         return error_new("path %s not found", buf_str(&shown));
     }
-    TRY(helm_fetch_chart(h, o, name, path));
-    return o->verify ? helm_verify_chart(h, *path, o->keyring) : NULL;
+    return helm_fetch_chart(h, o, name, path);
 }
 
 struct error *helm_merge_values(struct helm *h, const struct value_options *o, struct value *out) {
@@ -103,7 +102,7 @@ struct error *helm_load_installable(struct helm *h, const struct install_options
                              "dependencies");
     }
     error_free(e);
-    TRY(helm_update_dependencies(h, path, false));
+    TRY(helm_update_dependencies(h, path, &(struct dependency_options){.keyring = ""}));
     e = chart_load(&h->arena, path, out);
     return e != NULL ? error_wrap(e, "failed reloading chart after repo update") : NULL;
 }

@@ -42,7 +42,7 @@ static struct error *package(struct helm *h, const struct options *o, const char
     struct semver version;
     const char *out;
     if (stat(path, &st) != 0) return go_path_error("stat", path, errno);
-    if (o->dependency_update) TRY(helm_update_dependencies(h, helm_absolute_path(h, path), false));
+    if (o->dependency_update) TRY(helm_update_dependencies(h, helm_absolute_path(h, path), &(struct dependency_options){.keyring = ""}));
     TRY(chart_directory_files(a, path, &files));
     TRY(chart_load_files(a, files, &c));
     if (o->version[0] != '\0') c->metadata.items[CHART_VERSION] = value_literal(o->version);

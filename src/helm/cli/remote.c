@@ -12,7 +12,7 @@ struct download helm_download(struct helm *h, const struct chart_path_options *o
     return (struct download){.arena = &h->arena, .web = w, .registry = registry_new(&h->arena, &registry),
                              .repository_config = h->settings.repository_config, .cache = h->settings.repository_cache, .username = o->username,
                              .password = o->password, .pass_credentials = o->pass_credentials, .plain_http = o->plain_http, .tls = tls,
-                             .verify = o->verify ? VERIFY_ALWAYS : VERIFY_NEVER};
+                             .verify = o->verify ? VERIFY_ALWAYS : VERIFY_NEVER, .keyring = o->keyring, .out = h->out};
 }
 
 /* With --repo credentials go to a chart elsewhere only if they may. */

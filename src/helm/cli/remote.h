@@ -1,6 +1,6 @@
 /* What commands need from outside this machine. */
 #pragma once
-#include "helm/cli/chart_flags.h"
+#include "helm/cli/dependency.h"
 #include "helm/repo/repository.h"
 
 /* Downloads a chart that `name` (repo/chart, a URL, oci://…) stands for; *path is where it is. */
@@ -19,4 +19,5 @@ MUST_CHECK struct error *helm_refresh_repositories(struct helm *h, const struct 
 /* The newest version of a chart that satisfies a constraint. */
 MUST_CHECK struct error *helm_resolve_version(struct helm *h, const char *repository, const char *name, const char *constraint, const char **version);
 /* Downloads an archive into a directory. */
-MUST_CHECK struct error *helm_download_dependency(struct helm *h, const char *repository, const char *name, const char *version, const char *into);
+MUST_CHECK struct error *helm_download_dependency(struct helm *h, const struct dependency_options *how, const char *repository, const char *name,
+                                                  const char *version, const char *into);

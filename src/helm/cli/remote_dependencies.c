@@ -117,7 +117,8 @@ struct error *helm_resolve_version(struct helm *h, const char *repository, const
     return NULL;
 }
 
-struct error *helm_download_dependency(struct helm *h, const char *repository, const char *name, const char *version, const char *into) {
+struct error *helm_download_dependency(struct helm *h, const struct dependency_options *how, const char *repository, const char *name,
+                                       const char *version, const char *into) {
     struct chart_path_options o = {"", "", "", "", "", "", "", "", false, false, false, false};
     struct repository r = {.url = repository};
     struct index_version *v;
@@ -132,6 +133,8 @@ struct error *helm_download_dependency(struct helm *h, const char *repository, c
     }
     struct web *w = web_new(&h->arena);
     struct download d = helm_download(h, &o, w);
+    d.verify = how->verify;
+    d.keyring = how->keyring;
     struct error *e = download_chart(&d, url, oci ? version : "", into, &file);
     web_free(w);
     return e != NULL ? error_wrap(e, "could not download %s", url) : NULL;

@@ -85,7 +85,7 @@ static struct error *load_chart(struct helm *h, const struct options *o, const c
                           "dependencies");
     if (e != NULL) {
         error_free(e);
-        TRY(helm_update_dependencies(h, path, false));
+        TRY(helm_update_dependencies(h, path, &(struct dependency_options){.keyring = ""}));
         e = chart_load(&h->arena, path, out);
         if (e != NULL) return error_wrap(e, "failed reloading chart after repo update");
     }
@@ -106,6 +106,7 @@ static struct error *upgrade(struct helm *h, struct action *x, struct options *o
     TRY(change_options_from(h, &o->install, &o->post_renderer, o->hide_secret, &action.common));
     TRY(helm_merge_values(h, &o->install.values, &values));
     TRY(load_chart(h, o, path, &chart));
+    cluster_cancel_on_signals(h, argv[0]);
     struct error *e = action_upgrade(x, &action, chart, values, &r);
     if (e != NULL) return error_wrap(e, "UPGRADE FAILED");
     if (o->format == HELM_TABLE) fprintf(h->out, "Release \"%s\" has been upgraded. Happy Helming!\n", argv[0]);

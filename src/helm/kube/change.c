@@ -43,8 +43,9 @@ struct error *kube_create(struct kube *k, const struct kube_objects *l) {
     if (l->len == 0) return nothing();
     struct error **errors = arena_calloc(k->arena, l->len, sizeof(*errors));
     size_t count = 0;
-    for (size_t i = 0; i < l->len; i++) {
-        struct error *e = create_one(k, l->items[i]);
+    for (size_t i = 0; i < l->len && !k->cancelled; i++) {
+        struct error *e = kube_check_cancelled(k);
+        if (!e) e = create_one(k, l->items[i]);
         if (e) errors[count++] = e;
     }
     return collected(errors, count);
@@ -156,7 +157,10 @@ struct error *kube_update(struct kube *k, const struct kube_objects *original, c
     cleanup_buf struct buf errors = {0};
     *out = (struct kube_result){0};
     kube_log(k, "checking %zu resources for changes", target->len);
-    for (size_t i = 0; i < target->len; i++) TRY(bring(k, original, target->items[i], force, three_way, out, &errors));
+    for (size_t i = 0; i < target->len; i++) {
+        TRY(kube_check_cancelled(k));
+        TRY(bring(k, original, target->items[i], force, three_way, out, &errors));
+    }
     if (errors.len > 0) return error_new("%s", errors.data);
     for (size_t i = 0; i < original->len; i++)
         if (!kube_objects_find(target, original->items[i])) drop(k, original->items[i], out);

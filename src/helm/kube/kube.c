@@ -26,6 +26,15 @@ void kube_log(struct kube *k, const char *fmt, ...) {
     va_end(args);
 }
 
+bool kube_was_cancelled(const struct kube *k) { return k->cancelled; }
+
+struct error *kube_check_cancelled(struct kube *k) {
+    if (!k->settings.cancel || !*k->settings.cancel) return NULL;
+    *k->settings.cancel = 0;
+    k->cancelled = true;
+    return error_new("context canceled");
+}
+
 static struct error *load_config(struct kube *k) {
     return k->config.server ? NULL : kubeconfig_load_with(&k->settings.config, &k->config);
 }

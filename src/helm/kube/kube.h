@@ -6,16 +6,20 @@
 #include "base/clock.h"
 #include "client/client.h"
 #include "client/kubeconfig.h"
+#include <signal.h>
 
 struct kube;
 struct kube_settings {
     struct kubeconfig_options config; /* ns: the namespace of objects that name none; NULL: the context's */
     void (*log)(void *arg, const char *fmt, va_list args); /* --debug; may be NULL */
     void *log_arg;
+    volatile sig_atomic_t *cancel;  /* a signal handler sets it: what is under way ends with "context canceled"; may be NULL */
 };
 struct kube *kube_new(struct arena *a, const struct kube_settings *s); /* strings are kept, not copied */
 void kube_free(struct kube *k);
 const char *kube_namespace(struct kube *k);
+/* Something ended because of that; what begins later is not concerned. */
+bool kube_was_cancelled(const struct kube *k);
 void kube_log(struct kube *k, const char *fmt, ...) PRINTF(2, 3);
 MUST_CHECK struct error *kube_client(struct kube *k, struct client **out);
 /* "Kubernetes cluster unreachable: …" */

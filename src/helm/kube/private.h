@@ -9,6 +9,7 @@ struct kube {
     struct kube_settings settings;
     struct kubeconfig config;
     struct loop *loop;
+    bool cancelled;
     struct client *client; /* NULL: not connected yet */
     /* discovery; NULL: not asked yet */
     const struct resource **resources;
@@ -19,6 +20,8 @@ struct kube {
 
 /* GET of a path; the answer's JSON in the kube's arena. */
 MUST_CHECK struct error *kube_get_path(struct kube *k, const char *path, const char *accept, const struct json **out);
+/* "context canceled" if it was since the last call. */
+MUST_CHECK struct error *kube_check_cancelled(struct kube *k);
 /* Patch strategies are known for it. */
 bool kube_is_typed(const struct resource *r);
 bool kube_ready_state(struct kube *k, const struct resource *r, const struct json *o, const struct kube_ready_options *options,

@@ -51,7 +51,9 @@ struct error *kube_wait(struct kube *k, const struct kube_objects *l, int64_t ti
     for (bool done = false;;) {
         TRY(round_of_checks(k, l, &options, failures, &done));
         if (done) return NULL;
-        if (!sleep_until_next(end)) return deadline();
+        bool late = !sleep_until_next(end);
+        TRY(kube_check_cancelled(k));
+        if (late) return deadline();
     }
 }
 
@@ -66,7 +68,9 @@ struct error *kube_wait_deleted(struct kube *k, const struct kube_objects *l, in
             if (live) break;
         }
         if (gone == l->len) return NULL;
-        if (!sleep_until_next(end)) return deadline();
+        bool late = !sleep_until_next(end);
+        TRY(kube_check_cancelled(k));
+        if (late) return deadline();
     }
 }
 
@@ -126,14 +130,16 @@ static struct error *watch_once(struct kube *k, struct client *c, const struct k
     if (w->done) return NULL;
     w->closed = false;
     TRY(client_watch_start(c, o->resource, o->ns, field, revision, &(struct client_watcher){on_event, on_closed, w}, &watch));
-    int64_t wall = clock_wall(&clock_real) + (end - clock_monotonic(&clock_real));
-    struct timespec until = {wall / NSEC_PER_SEC, wall % NSEC_PER_SEC};
-    int status = 0;
+    struct error *e = NULL;
     pthread_mutex_lock(&w->lock);
-    while (!w->done && !w->closed && status == 0) status = pthread_cond_timedwait(&w->changed, &w->lock, &until);
+    while (!w->done && !w->closed && !e && clock_monotonic(&clock_real) < end) {
+        int64_t until = clock_wall(&clock_real) + MIN(end - clock_monotonic(&clock_real), POLL); /* then it looks whether it shall end */
+        pthread_cond_timedwait(&w->changed, &w->lock, &(struct timespec){until / NSEC_PER_SEC, until % NSEC_PER_SEC});
+        e = kube_check_cancelled(k);
+    }
     pthread_mutex_unlock(&w->lock);
     client_watch_close(c, watch);
-    return NULL;
+    return e;
 }
 
 static struct error *watch_object(struct kube *k, const struct kube_object *o, int64_t timeout) {
@@ -147,7 +153,7 @@ static struct error *watch_object(struct kube *k, const struct kube_object *o, i
     int64_t end = timeout > 0 ? clock_monotonic(&clock_real) + timeout : INT64_MAX / 2;
     while (!w.done && clock_monotonic(&clock_real) < end) {
         struct error *e = watch_once(k, c, o, &w, end);
-        if (e && (e->code != 0 || !sleep_until_next(end))) return e; /* the way to the server may come back */
+        if (e && (e->code != 0 || k->cancelled || !sleep_until_next(end))) return e; /* the way to the server may come back */
         error_free(e);
     }
     return w.done ? w.error : error_new("timed out waiting for the condition");

@@ -19,6 +19,12 @@ void action_complain(struct action *x, const char *fmt, ...) {
     va_end(args);
 }
 
+struct error *action_failure(struct action *x, struct error *e) {
+    if (!kube_was_cancelled(x->kube)) return e;
+    error_free(e);
+    return error_new("context canceled");
+}
+
 static bool name_is_good(const char *s) {
     static const char inner[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
     enum { MAX = 53 };

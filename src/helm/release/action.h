@@ -83,6 +83,8 @@ MUST_CHECK struct error *action_chart_from_json(struct arena *a, const struct js
 /* The cluster's objects as templates see them: an engine_lookup with the action as its argument. */
 struct error *action_lookup(void *arg, struct arena *a, const char *api_version, const char *kind, const char *ns, const char *name,
                             struct value *out);
+/* What a change failed with: `e` (taken), or that it was cancelled. */
+struct error *action_failure(struct action *x, struct error *e) __attribute__((returns_nonnull));
 /* Records a change that failed or succeeded; that it cannot be recorded is only told. */
 void action_record(struct action *x, const struct release *r);
 /* A line as Go's log package writes it, on x->err. */

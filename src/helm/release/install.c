@@ -122,6 +122,7 @@ static struct error *perform(struct action *x, const struct install_action *o, s
 /* Takes e. */
 static struct error *fail(struct action *x, const struct install_action *o, struct release *r, struct error *e) {
     const char *info;
+    e = action_failure(x, e);
     release_set_status(r, RELEASE_FAILED, arena_printf(x->arena, "Release \"%s\" failed: %s", r->name, e->message));
     if (!o->common.atomic) {
         action_record(x, r);

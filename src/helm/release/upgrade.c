@@ -152,6 +152,7 @@ static struct error *fail(struct upgrade *u, const struct kube_objects *created,
     struct action *x = u->action;
     const struct upgrade_action *o = u->options;
     struct release *r = u->next;
+    e = action_failure(x, e);
     release_set_status(r, RELEASE_FAILED, arena_printf(x->arena, "Upgrade \"%s\" failed: %s", r->name, e->message));
     kube_log(x->kube, "warning: %s", r->description);
     action_record(x, r);

@@ -215,9 +215,18 @@ static struct error *fetch(const struct download *d, const struct source *s, con
                                              .accept = *suffix ? NULL : "application/gzip,application/octet-stream", .tls = s->tls}, out);
 }
 
-static struct error *write_chart(const struct download *d, const char *file, const char *data, size_t len) {
-    (void)d;
-    return file_write_atomic(file, data, len, 0644);
+/* The provenance file of a chart that has been written to `file`, or what hindered it. `url` names it, `reference` is what was asked for. */
+static struct error *keep_provenance(const struct download *d, const char *file, const char *url, const char *reference, struct error *hindered,
+                                     const char *data, size_t len) {
+    struct verification ignored;
+    cleanup_error struct error *none = hindered;
+    if (none && d->verify == VERIFY_ALWAYS) return error_new("failed to fetch provenance \"%s.prov\"", url);
+    if (none) {
+        fprintf(d->out, "WARNING: Verification not found for %s: %s\n", reference, none->message);
+        return NULL;
+    }
+    TRY(file_write_atomic(arena_printf(d->arena, "%s.prov", file), data, len, 0644));
+    return d->verify == VERIFY_LATER ? NULL : provenance_verify(d->arena, file, d->keyring, &ignored);
 }
 
 static struct error *download_oci(const struct download *d, const char *reference, const char *version, const char *dir, const char **file) {
@@ -230,11 +239,10 @@ static struct error *download_oci(const struct download *d, const char *referenc
     if (!colon) return error_new("%s has no tag", complete);
     const char *at = memchr(base, '@', (size_t)(colon - base));
     *file = arena_printf(a, "%s/%.*s-%s.tgz", dir, (int)((at ? at : colon) - base), base, colon + 1);
-    TRY(write_chart(d, *file, pulled.chart, pulled.chart_len));
+    TRY(file_write_atomic(*file, pulled.chart, pulled.chart_len, 0644));
     if (d->verify == VERIFY_NEVER) return NULL;
-    cleanup_error struct error *none = registry_pull(d->registry, complete, false, true, &pulled);
-    if (none) return error_new("failed to fetch provenance \"%s.prov\"", complete);
-    return write_chart(d, arena_printf(a, "%s.prov", *file), pulled.prov, pulled.prov_len);
+    struct error *none = registry_pull(d->registry, complete, false, true, &pulled);
+    return keep_provenance(d, *file, complete, reference, none, pulled.prov, pulled.prov_len);
 }
 
 struct error *download_chart(const struct download *d, const char *reference, const char *version, const char *dir, const char **file) {
@@ -249,13 +257,8 @@ struct error *download_chart(const struct download *d, const char *reference, co
     if (!url_parse(a, s.url, &u)) return error_new("invalid chart URL format: %s", s.url);
     const char *clean = path_clean(a, u.path), *slash = strrchr(clean, '/');
     *file = arena_printf(a, "%s/%s", dir, slash ? slash + 1 : clean);
-    TRY(write_chart(d, *file, buf_str(&chart), chart.len));
+    TRY(file_write_atomic(*file, buf_str(&chart), chart.len, 0644));
     if (d->verify == VERIFY_NEVER) return NULL;
-    cleanup_error struct error *none = fetch(d, &s, ".prov", &prov);
-    if (none && d->verify == VERIFY_ALWAYS) return error_new("failed to fetch provenance \"%s.prov\"", s.url);
-    if (none) {
-        printf("WARNING: Verification not found for %s: %s\n", reference, none->message);
-        return NULL;
-    }
-    return write_chart(d, arena_printf(a, "%s.prov", *file), buf_str(&prov), prov.len);
+    struct error *none = fetch(d, &s, ".prov", &prov);
+    return keep_provenance(d, *file, s.url, reference, none, buf_str(&prov), prov.len);
 }

@@ -1,5 +1,6 @@
 /* repositories.yaml, the cached indexes, and charts from there: what helm's repo and downloader packages do. */
 #pragma once
+#include "helm/chart/provenance.h"
 #include "helm/repo/index.h"
 #include "helm/repo/registry.h"
 #include "helm/repo/web.h"
@@ -31,7 +32,7 @@ MUST_CHECK struct error *repository_update(struct web *w, struct arena *a, const
 
 /* ---- charts ---- */
 
-enum download_verify { VERIFY_NEVER, VERIFY_ALWAYS, VERIFY_LATER };
+enum download_verify { VERIFY_NEVER, VERIFY_IF_POSSIBLE, VERIFY_ALWAYS, VERIFY_LATER };
 struct download {
     struct arena *arena;
     struct web *web;
@@ -40,7 +41,9 @@ struct download {
     const char *username, *password; /* "" if not given */
     bool pass_credentials, plain_http;
     struct web_tls tls;
-    enum download_verify verify; /* LATER: the provenance file is fetched, not checked */
+    enum download_verify verify;    /* LATER: the provenance file is fetched, not checked */
+    const char *keyring;            /* see provenance_verify */
+    FILE *out;                      /* warnings */
 };
 /* The URL of a chart by name and version in the repository at `repo_url`, whose index is fetched for that. */
 MUST_CHECK struct error *download_find(const struct download *d, const char *repo_url, const char *name, const char *version, const char **out);
