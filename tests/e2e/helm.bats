@@ -203,6 +203,14 @@ interrupt() { # interrupt RELEASE REVISION STATE
     k delete configmap stuck-kept first-kept
 }
 
+@test "a signal lets a change fail instead of staying pending" {
+    coracle install signal "$CLUSTER/app" --no-hooks
+    host timeout -s INT 3 "$CORACLE" helm upgrade signal "$CLUSTER/app" --no-hooks --wait --set image=coracle.test/nothing:1 && return 1
+    has 'Upgrade "signal" failed: context canceled' coracle history signal
+    coracle upgrade signal "$CLUSTER/app" --no-hooks
+    coracle uninstall signal --no-hooks; k delete configmap signal-kept
+}
+
 @test "the history is limited, drivers are told apart, a dry run changes nothing" {
     coracle install many "$CLUSTER/app" --no-hooks --dry-run=server | grep -q "Dry run complete" || true
     lacks "many" coracle list -a

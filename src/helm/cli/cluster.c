@@ -1,6 +1,7 @@
 /* See cluster.h. */
 #include "helm/cli/cluster.h"
 #include "base/str.h"
+#include <time.h>
 #include <unistd.h>
 
 static const char *or_null(const char *s) { return s[0] != '\0' ? s : NULL; }
@@ -16,14 +17,22 @@ static void log_debug(void *arg, const char *fmt, va_list args) {
 static volatile sig_atomic_t cancel;
 static const char *cancel_text; /* set before the handler is */
 
-static void on_signal(int number UNUSED) {
+static void on_signal(int number) {
+    static time_t first; /* programs like timeout send one to the process and one to its group */
+    time_t now = time(NULL);
+    if (first != 0 && now > first + 1) {
+        signal(number, SIG_DFL);
+        raise(number);
+    }
+    if (first != 0) return;
+    first = now;
     cancel = 1;
     ssize_t ignored = write(STDOUT_FILENO, cancel_text, strlen(cancel_text));
     (void)ignored;
 }
 
 void cluster_cancel_on_signals(struct helm *h, const char *name) {
-    const struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    const struct sigaction action = {.sa_handler = on_signal};
     cancel_text = arena_printf(&h->arena, "Release %s has been cancelled.\n", name);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);

@@ -205,5 +205,5 @@ const struct helm_command helm_search = {
     .name = "search",
     .arguments = "[keyword]",
     .summary = "searches for charts",
-    .commands = (const struct helm_command *const[]){&repo_command, NULL},
+    .commands = (const struct helm_command *const[]){&helm_search_hub, &repo_command, NULL},
 };

@@ -57,7 +57,7 @@ static struct error *update(struct storage *s, const char *key, const struct rel
 
 /* ---- from objects ---- */
 
-static struct error *read(struct storage *s, const struct json *o, struct release *out) {
+static struct error *read_record(struct storage *s, const struct json *o, struct release *out) {
     struct arena *a = s->arena;
     const char *text = json_str_or(o, "data.release", "");
     size_t len = strlen(text);
@@ -86,7 +86,7 @@ static struct error *get(struct storage *s, const char *key, struct release *out
         return error_api(0, STORAGE_NOT_FOUND, "release: not found");
     }
     if (e) return in_secrets(s) ? error_wrap(e, "get: failed to get \"%s\"", key) : e;
-    e = read(s, d->root, out);
+    e = read_record(s, d->root, out);
     if (e) return in_secrets(s) ? error_wrap(e, "get: failed to decode data \"%s\"", key) : e;
     out->labels = own_labels(s->arena, json_get(d->root, "metadata.labels"));
     return NULL;
@@ -101,7 +101,7 @@ static struct error *query(struct storage *s, const char *selector, struct relea
     if (e) return wrapped(s, e, strcmp(selector, "owner=helm") == 0 ? "list: failed to list" : "query: failed to query with labels");
     for (size_t i = 0; i < all.len; i++) {
         struct release *r = ARENA_NEW(s->arena, struct release);
-        e = read(s, all.items[i]->root, r);
+        e = read_record(s, all.items[i]->root, r);
         if (e) {
             kube_log(s->kube, "query: failed to decode release: %s", e->message);
             error_free(e);
