@@ -3,10 +3,23 @@
 #include "node/runtime.h"
 #include "node/server.h"
 
+/* Right after a start an agent has not yet seen what runs for its pods: a request for one waits for that, five seconds at most. */
+static void wait_for_runtime(struct kubelet_request *r, const struct pod_worker *w) {
+    static const struct timespec pause = {.tv_nsec = MSECONDS(20)};
+    for (int i = 0; i < 250; i++) {
+        LOCK(r->node);
+        bool seen = w->runtime != NULL;
+        UNLOCK(r->node);
+        if (seen) return;
+        nanosleep(&pause, NULL);
+    }
+}
+
 /* The running container that PATH (NS/POD[/UID]/CONTAINER) names, copied into the arena; NULL: answered. */
 static const char *find_container(struct kubelet_request *r) {
     cleanup_worker struct pod_worker *w = request_pod(r);
     if (!w) return NULL;
+    wait_for_runtime(r, w);
     const char *name = r->path_len > 3 ? r->path[3] : r->path_len > 2 ? r->path[2] : "";
     LOCK(r->node);
     const struct runtime_container *c = runtime_container(w->runtime, name);
@@ -49,6 +62,7 @@ void serve_attach(struct kubelet_request *r) {
 void serve_port_forward(struct kubelet_request *r) {
     cleanup_worker struct pod_worker *w = request_pod(r);
     if (!w) return;
+    wait_for_runtime(r, w);
     LOCK(r->node);
     const char *id = w->runtime && w->runtime->sandbox_count && w->runtime->sandboxes[0].ready ? arena_strdup(r->arena, w->runtime->sandboxes[0].id) : NULL;
     UNLOCK(r->node);

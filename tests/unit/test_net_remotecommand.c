@@ -122,9 +122,9 @@ static int set_up(void **state) {
 
 static int tear_down(void **state) {
     (void)state;
-    http_client_close(client);
     http_server_stop(server, SECONDS(5), on_stopped, NULL);
     while (!stopped) usleep(1000);
+    http_client_close(client); /* the server's handlers use it */
     loop_stop(loop);
     free(runtime_url);
     free(forward_url);
