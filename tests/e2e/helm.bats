@@ -7,7 +7,7 @@ load lib.bash
 real_helm() { # prints where helm 3.19 is, nothing if there is none
     local cache=${XDG_CACHE_HOME:-$HOME/.cache}/coracle-tests
     if [ -n "${HELM:-}" ]; then echo "$HELM"; return; fi
-    command -v helm && return
+    type -P helm && return # the file, not the function below
     [ -x "$cache/helm" ] && { echo "$cache/helm"; return; }
     command -v go > /dev/null || return 0
     mkdir -p "$cache"
