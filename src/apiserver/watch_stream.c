@@ -1,13 +1,13 @@
 /* A watch over HTTP: one event after another as JSON lines or length-prefixed protobuf, on the exchange's loop.
  *
- * The store's thread wakes the stream by posting watch_pump to the loop; at most one post is under way, and a stream that
- * is over is freed only when none is. */
+ * The store's thread wakes the stream for the loop's next round; a stream that is over is freed only when it does not wait
+ * for one. */
 #include "apiserver/change.h"
 #include "apiserver/table.h"
 #include "apiserver/watch.h"
 
 #define PENDING_MAX (256 << 10) /* bytes queued for a slow client; what comes after waits in the store */
-#define BATCH_MAX (16 << 10)       /* small events go out together: one chunk, one TLS record, one system call */
+#define BATCH_MAX ((16 << 10) - 32) /* small events go out together: one chunk with its head, one TLS record, one system call */
 #define BOOKMARK_EVERY SECONDS(60)
 
 struct batch {
@@ -25,7 +25,8 @@ struct watch_stream {
     uint64_t after;                    /* events up to this revision are not sent */
     uint64_t from, sent;               /* revision of the last event or bookmark sent */
     bool bookmarks, initial_end, columns_sent, over, client_gone;
-    atomic_bool posted;
+    enum { CAUGHT_UP, YIELDED, CLOGGED } waits; /* for the store, the loop's next round, the client */
+    struct loop_member member;         /* of the loop's rounds */
 };
 
 static void drop_initial(struct watch_stream *w) {
@@ -57,7 +58,7 @@ static void stream_over(struct watch_stream *w) {
         apiserver_watch_close(w->watch);
         w->watch = NULL;
     }
-    if (!atomic_load(&w->posted)) stream_free(w);
+    if (!atomic_load(&w->member.waiting)) stream_free(w);
 }
 
 /* ---- events ---- */
@@ -216,41 +217,52 @@ static bool pump_initial(struct watch_stream *w) {
     return true;
 }
 
-/* Returns whether the watch has lost events. */
-static bool pump_batches(struct watch_stream *w) {
+/* What the stream waits for next. */
+static int pump_next(struct watch_stream *w, size_t until, bool *lost) {
     struct store_event ev;
-    struct batch batch;
-    bool lost = false;
-    batch_begin(w, &batch);
-    bool ready = pump_initial(w);
-    while (ready && !w->client_gone && pending(w) < PENDING_MAX) {
-        if (!apiserver_watch_next(w->watch, &ev, &lost)) break;
+    if (!pump_initial(w)) return CLOGGED;
+    while (!w->client_gone) {
+        size_t queued = pending(w);
+        if (queued >= until) return queued >= PENDING_MAX ? CLOGGED : YIELDED;
+        if (!apiserver_watch_next(w->watch, &ev, lost)) return CAUGHT_UP;
         if (ev.revision <= w->after) continue;
         write_event(w, event_names[ev.type], ev.doc);
         w->sent = ev.revision;
     }
+    return CLOGGED;
+}
+
+/* One batch, then others have their turn. Returns whether the watch has lost events. */
+static bool pump_batch(struct watch_stream *w) {
+    struct batch batch;
+    bool lost = false;
+    batch_begin(w, &batch);
+    w->waits = pump_next(w, MIN(pending(w) + BATCH_MAX, PENDING_MAX), &lost);
     batch_end(w);
     return lost;
 }
 
+static void wake(void *arg) {
+    struct watch_stream *w = arg;
+    loop_round(w->r->x->loop, &w->member);
+}
+
 static void pump_events(struct watch_stream *w) {
-    if (!pump_batches(w)) return;
+    if (!pump_batch(w)) {
+        if (w->waits == YIELDED) wake(w);
+        return;
+    }
     cleanup_error struct error *e = status_expired("too old resource version: %llu (%llu)", (unsigned long long)w->sent,
                                                    (unsigned long long)store_revision(w->r->server->store));
     write_error(w, e);
     stream_over(w);
 }
 
-static void watch_pump(void *arg) {
-    struct watch_stream *w = arg;
-    atomic_store(&w->posted, false);
+static void on_round(struct loop_member *m) {
+    struct watch_stream *w = CONTAINER_OF(m, struct watch_stream, member);
     if (w->over) return stream_free(w);
+    if (atomic_load(&w->r->server->stopping)) return stream_over(w);
     pump_events(w);
-}
-
-static void wake(void *arg) {
-    struct watch_stream *w = arg;
-    if (!atomic_exchange(&w->posted, true)) loop_post(w->r->x->loop, watch_pump, w);
 }
 
 /* ---- life ---- */
@@ -263,7 +275,7 @@ static void on_close(struct http_exchange *x) {
 
 static void on_drain(struct http_exchange *x) {
     struct watch_stream *w = x->user;
-    if (!w->over && w->watch) pump_events(w);
+    if (!w->over && w->watch && w->waits == CLOGGED) pump_events(w);
 }
 
 static void on_timeout(void *arg) {
@@ -346,6 +358,7 @@ struct error *serve_watch(struct request *r) {
     TRY(filter_parse(r->arena, r->resource, r->ns, r->name, r->options.label_selector, r->options.field_selector, &check));
     struct watch_stream *w = ARENA_NEW(r->arena, struct watch_stream);
     w->r = r;
+    w->member.run = on_round;
     w->bookmarks = r->options.allow_bookmarks;
     TRY(choose_start(r, w));
     r->x->user = w;
@@ -354,17 +367,9 @@ struct error *serve_watch(struct request *r) {
     return NULL;
 }
 
-static void end_posted(void *arg) {
-    struct watch_stream *w = arg;
-    atomic_store(&w->posted, false);
-    if (w->over) return stream_free(w);
-    stream_over(w);
-}
-
+/* They see that the server is stopping. */
 void watch_streams_end(struct apiserver *s) {
     pthread_mutex_lock(&s->watch_lock);
-    for (struct watch_stream *w = s->watches; w; w = w->next) {
-        if (!atomic_exchange(&w->posted, true)) loop_post(w->r->x->loop, end_posted, w);
-    }
+    for (struct watch_stream *w = s->watches; w; w = w->next) wake(w);
     pthread_mutex_unlock(&s->watch_lock);
 }

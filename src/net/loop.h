@@ -6,6 +6,7 @@
 #pragma once
 #include "base/clock.h"
 #include "base/error.h"
+#include <stdatomic.h>
 #include <uv.h>
 
 struct loop;
@@ -19,3 +20,14 @@ void loop_post(struct loop *l, void (*fn)(void *arg), void *arg); /* any thread,
 struct loop_timer;
 struct loop_timer *loop_timer_start(struct loop *l, int64_t delay, void (*fn)(void *arg), void *arg); /* loop thread */
 void loop_timer_cancel(struct loop_timer *t);                                                         /* loop thread; before it has fired */
+
+/* Rounds: `run` is called once on the loop's thread after loop_round, however often it was asked for before. All that wait
+ * run in one round, and what each writes to streams is sent at once; after a round that took long the loop rests from them
+ * as long, at most 20 ms.
+ * Any thread. The memory of a member may be reused when it does not wait, also in its own `run`. */
+struct loop_member {
+    struct loop_member *next;
+    atomic_bool waiting;
+    void (*run)(struct loop_member *m);
+};
+void loop_round(struct loop *l, struct loop_member *m);

@@ -11,6 +11,10 @@ struct post_list {
     struct post *items;
     size_t count, cap;
 };
+struct loop_rounds {
+    _Atomic(struct loop_member *) waiting; /* the newest first */
+    bool busy;                             /* a round is under way, or the rest after it */
+};
 struct loop {
     uv_loop_t uv;
     uv_async_t wake;
@@ -20,6 +24,7 @@ struct loop {
     struct post_list posted, running;
     bool stopping;
     char name[16];
+    struct loop_rounds rounds;
     struct stream_pool *streams; /* stream.c's, made with the first stream */
 };
 /* stream.c: writes out what the streams have queued; frees the pool. */

@@ -61,6 +61,88 @@ static void a_timer_fires_once_on_the_thread_unless_cancelled(void **state)
     assert_true(t.fired - t.start >= MSECONDS(19));
 }
 
+/* ---- rounds ---- */
+
+struct caller {
+    struct loop_member member;
+    struct loop *loop;
+    int runs, again;    /* runs so far; how often it asks for another one */
+    int64_t work, last; /* how long it takes, and when it was last done */
+    int64_t least_rest;
+};
+
+static void on_turn(struct loop_member *m)
+{
+    struct caller *c = CONTAINER_OF(m, struct caller, member);
+    int64_t now = clock_monotonic(&clock_real);
+    if (c->runs++ > 0) c->least_rest = MIN(c->least_rest, now - c->last);
+    assert_true(loop_on_thread(c->loop));
+    if (c->work > 0) usleep((useconds_t)(c->work / 1000));
+    c->last = clock_monotonic(&clock_real);
+    if (c->again-- > 0) loop_round(c->loop, m);
+}
+
+static struct caller caller_of(struct loop *l, int again, int64_t work)
+{
+    return (struct caller){.member.run = on_turn, .loop = l, .again = again, .work = work, .least_rest = INT64_MAX};
+}
+
+static void ask_thrice(void *arg)
+{
+    struct caller *c = arg;
+    for (int i = 0; i < 3; i++) loop_round(c->loop, &c->member);
+}
+
+static void a_member_runs_once_a_round_however_often_it_asks(void **state)
+{
+    (void)state;
+    struct loop *l = loop_new("rounds");
+    struct caller once = caller_of(l, 0, 0), thrice = caller_of(l, 2, 0);
+    loop_post(l, ask_thrice, &once);
+    loop_post(l, ask_thrice, &thrice);
+    usleep(50000);
+    loop_stop(l);
+    assert_int_equal(once.runs, 1);
+    assert_int_equal(thrice.runs, 3);
+}
+
+static void a_long_round_is_followed_by_as_long_a_rest(void **state)
+{
+    (void)state;
+    struct loop *l = loop_new("rounds");
+    struct caller slow = caller_of(l, 3, MSECONDS(10));
+    loop_round(l, &slow.member);
+    usleep(200000);
+    loop_stop(l);
+    assert_int_equal(slow.runs, 4);
+    assert_true(slow.least_rest >= MSECONDS(9)); /* timers count whole milliseconds */
+}
+
+#define ASKERS 4
+
+static void *keep_asking(void *arg)
+{
+    struct caller *c = arg;
+    for (int i = 0; i < 1000; i++) loop_round(c[i % 8].loop, &c[i % 8].member);
+    return NULL;
+}
+
+static void members_are_woken_from_any_thread(void **state)
+{
+    (void)state;
+    struct loop *l = loop_new("rounds");
+    struct caller callers[8];
+    pthread_t threads[ASKERS];
+    for (int i = 0; i < 8; i++) callers[i] = caller_of(l, 0, 0);
+    for (int i = 0; i < ASKERS; i++) pthread_create(&threads[i], NULL, keep_asking, callers);
+    for (int i = 0; i < ASKERS; i++) pthread_join(threads[i], NULL);
+    loop_stop(l); /* runs what still waits */
+    for (int i = 0; i < 8; i++) {
+        assert_true(callers[i].runs > 0);
+        assert_false(atomic_load(&callers[i].member.waiting));
+    }
+}
+
 /* ---- connecting ---- */
 
 struct client {
@@ -194,6 +276,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(posts_run_in_order_and_before_the_stop),
         cmocka_unit_test(a_timer_fires_once_on_the_thread_unless_cancelled),
+        cmocka_unit_test(a_member_runs_once_a_round_however_often_it_asks),
+        cmocka_unit_test(a_long_round_is_followed_by_as_long_a_rest),
+        cmocka_unit_test(members_are_woken_from_any_thread),
         cmocka_unit_test(a_client_stream_talks_to_a_server_by_address_or_name),
         cmocka_unit_test(a_refused_connection_says_so_in_gos_words),
         cmocka_unit_test(a_connecting_stream_may_be_closed),

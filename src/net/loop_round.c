@@ -1,0 +1,67 @@
+/* Rounds: what many threads wake runs together, and a loop that was long at it does everything else before the next.
+ *
+ *      wake, wake, ...            wake, wake, ...
+ *   idle ------> round -> rest, as long as the round took -> round ...
+ *
+ * Without the rest, a thousand streams of which each has one event cost a thousand system calls for one event; with it
+ * the events of a storm gather meanwhile, and each stream is written to once for all of them. */
+#include "net/loop_internal.h"
+
+#define SHORT_ROUND MSECONDS(1) /* needs no rest */
+#define LONGEST_REST MSECONDS(20)
+
+/* Those that wait, in the order in which they woke. */
+static struct loop_member *take_members(struct loop_rounds *r)
+{
+    struct loop_member *newest = atomic_exchange(&r->waiting, NULL), *first = NULL;
+    while (newest != NULL) {
+        struct loop_member *m = newest;
+        newest = m->next;
+        m->next = first;
+        first = m;
+    }
+    return first;
+}
+
+static void on_rest_over(void *arg);
+
+static void run_round(struct loop *l)
+{
+    struct loop_rounds *r = &l->rounds;
+    int64_t began = clock_monotonic(&clock_real);
+    r->busy = true;
+    for (struct loop_member *m = take_members(r), *next; m != NULL; m = next) {
+        next = m->next;
+        atomic_store(&m->waiting, false); /* from here on it may wake again, or be freed by run */
+        m->run(m);
+        if (l->streams != NULL) stream_pool_flush(l->streams); /* while what it wrote is in the cache */
+    }
+    int64_t took = clock_monotonic(&clock_real) - began;
+    if (took < SHORT_ROUND)
+        loop_post(l, on_rest_over, l); /* after the sockets */
+    else
+        loop_timer_start(l, MIN(took, LONGEST_REST), on_rest_over, l);
+}
+
+static void on_rest_over(void *arg)
+{
+    struct loop *l = arg;
+    l->rounds.busy = false;
+    if (atomic_load(&l->rounds.waiting) != NULL) run_round(l);
+}
+
+static void on_first_member(void *arg)
+{
+    struct loop *l = arg;
+    if (!l->rounds.busy && atomic_load(&l->rounds.waiting) != NULL) run_round(l);
+}
+
+void loop_round(struct loop *l, struct loop_member *m)
+{
+    if (atomic_exchange(&m->waiting, true)) return;
+    struct loop_member *head = atomic_load(&l->rounds.waiting);
+    do
+        m->next = head;
+    while (!atomic_compare_exchange_weak(&l->rounds.waiting, &head, m));
+    if (head == NULL) loop_post(l, on_first_member, l);
+}
