@@ -75,9 +75,11 @@ static void prepare(const struct commit *batch) {
 }
 
 static void publish(struct store *s, struct store_snapshot *snap) {
+    int64_t now = clock_monotonic(s->clock);
     pthread_mutex_lock(&s->publish_lock);
     struct store_snapshot *old = s->published;
     s->published = snap;
+    history_note(&s->past, snap->revision, now, s->history);
     pthread_mutex_unlock(&s->publish_lock);
     store_snapshot_free(old);
 }

@@ -75,6 +75,17 @@ struct error *load_entry(struct store *s, const char *table, const char *key, ui
 /* Nothing is known of changes up to this revision. */
 void load_compacted(struct store *s, uint64_t revision);
 
+/* When the store had which revision, oldest first (history.c). */
+enum { HISTORY_MARKS = 16 };
+struct history {
+    struct history_mark { int64_t time; uint64_t revision; } marks[HISTORY_MARKS]; /* monotonic */
+    size_t count;
+};
+/* After a batch. The newest mark may lack up to an eighth of what is kept. */
+void history_note(struct history *h, uint64_t revision, int64_t now, int64_t kept);
+/* The revision that the store had `kept` ago, or a little before: earlier states are gone. */
+uint64_t history_compacted(const struct history *h, int64_t now, int64_t kept);
+
 struct store {
     const struct clock *clock;
     struct backend *backend;
@@ -99,8 +110,9 @@ struct store {
     struct commit *queue, **queue_end;
     bool closing, flushing; /* somebody is making batches durable */
 
-    pthread_mutex_t publish_lock; /* protects the pointer */
+    pthread_mutex_t publish_lock; /* protects the pointer and the marks */
     struct store_snapshot *published;
+    struct history past;
     _Atomic uint64_t delivered; /* all events up to this revision are in the rings */
 
     pthread_t thread;

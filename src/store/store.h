@@ -56,8 +56,8 @@ struct store_table *store_table(struct store *s, const char *name);
 /* A consistent picture of the whole store at one revision. Cheap: one lock, one reference. */
 struct store_snapshot;
 struct store_snapshot *store_snapshot(struct store *s);
-/* Only table `t`, as of an earlier revision that is still in its window; NULL if it is compacted (the caller answers
- * 410). Costs as much as there were changes since. */
+/* Only table `t`, as of an earlier revision that is still in its window and was superseded less than `history` ago (an eighth more at
+ * most); NULL if it is compacted (the caller answers 410). Costs as much as there were changes since. */
 struct store_snapshot *store_snapshot_at(struct store *s, struct store_table *t, uint64_t revision);
 void store_snapshot_free(struct store_snapshot *snap);
 uint64_t store_snapshot_revision(const struct store_snapshot *snap);

@@ -185,9 +185,18 @@ static struct tree_node *undo(struct tree_node *root, const struct event *e) {
     return e->previous ? tree_put(root, e->key, e->previous) : tree_remove(root, e->key->s);
 }
 
+static bool is_compacted(struct store *s, uint64_t revision) {
+    int64_t now = clock_monotonic(s->clock);
+    pthread_mutex_lock(&s->publish_lock);
+    uint64_t compacted = history_compacted(&s->past, now, s->history);
+    pthread_mutex_unlock(&s->publish_lock);
+    return revision < compacted;
+}
+
 struct store_snapshot *store_snapshot_at(struct store *s, struct store_table *t, uint64_t revision) {
     struct store_snapshot *now = store_snapshot(s);
     if (now->revision == revision) return now;
+    if (is_compacted(s, revision)) return store_snapshot_free(now), NULL;
     size_t count = 0;
     struct event **events = revision < now->revision ? events_between(t, revision, now->revision, &count) : NULL;
     struct tree_node *root = events ? tree_ref(now->root) : NULL;

@@ -131,6 +131,32 @@ static void an_earlier_state_outside_the_window_is_gone(void **state) {
     store_snapshot_free(snap);
 }
 
+static void an_earlier_state_ends_in_time_though_its_table_is_quiet(void **state) {
+    struct fixture *f = *state;
+    struct store_table *nodes = store_table(f->store, "nodes");
+    uint64_t then = put(f, "a/x", "1"), revision;
+    put(f, "a/x", "2");
+    for (int minute = 0; minute < 5; minute++) {
+        cleanup_snapshot struct store_snapshot *snap = store_snapshot_at(f->store, f->pods, then);
+        assert_non_null(snap);
+        clock_virtual_set(&f->clock, clock_monotonic(&f->clock.base) + SECONDS(60));
+        cleanup_doc struct doc *d = make_doc("n", "1");
+        assert_no_error(store_commit_wait(f->store, &(struct store_op){nodes, "n", d, STORE_ANY}, 1, &revision));
+    }
+    clock_virtual_set(&f->clock, clock_monotonic(&f->clock.base) + SECONDS(60));
+    assert_null(store_snapshot_at(f->store, f->pods, then));
+    cleanup_snapshot struct store_snapshot *later = store_snapshot_at(f->store, f->pods, revision - 1);
+    assert_non_null(later);
+}
+
+static void the_present_state_never_ends(void **state) {
+    struct fixture *f = *state;
+    uint64_t now = put(f, "a/x", "1");
+    clock_virtual_set(&f->clock, clock_monotonic(&f->clock.base) + SECONDS(3600));
+    cleanup_snapshot struct store_snapshot *snap = store_snapshot_at(f->store, f->pods, now);
+    assert_non_null(snap);
+}
+
 static void stats_count_what_is_there(void **state) {
     struct fixture *f = *state;
     struct store_stats empty, full;
@@ -170,6 +196,8 @@ int main(void) {
         TEST(visits_are_in_order_and_limited_to_the_prefix),
         TEST(an_earlier_state_can_be_read_within_the_window),
         TEST(an_earlier_state_outside_the_window_is_gone),
+        TEST(an_earlier_state_ends_in_time_though_its_table_is_quiet),
+        TEST(the_present_state_never_ends),
         TEST(stats_count_what_is_there),
         TEST(an_unknown_backend_is_an_error),
     };
