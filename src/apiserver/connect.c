@@ -3,6 +3,7 @@
 #include "apiserver/auth.h"
 #include "apiserver/remote.h"
 #include "apiserver/webhooks.h"
+#include "net/websocket_answer.h"
 
 #define MAX_LOOPS 64
 
@@ -230,8 +231,13 @@ static struct error *serve_log(struct request *r, const struct json *pod) {
         r->answer.content_type = "text/plain";
         return NULL;
     }
-    struct http_proxy p = {.head = log_head, .collected = log_refused};
+    static const char *const drops[] = {"sec-websocket-key", "sec-websocket-version", "sec-websocket-protocol", "sec-websocket-extensions", "origin", NULL};
+    struct http_proxy p = {.head = log_head, .collected = log_refused, .no_upgrade = true, .drop = drops};
     TRY(connect_node(r, node, &p.target));
+    if (websocket_asked(r->x)) {
+        struct websocket_refusal refusal = websocket_answer_stream(r->x);
+        if (refusal.status) return answer_text(r, refusal.status, refusal.message), NULL;
+    }
     p.path = arena_printf(r->arena, "/containerLogs/%s/%s/%s%s", r->ns, r->name, container, buf_str(&query));
     return connect_answer(r, &p);
 }

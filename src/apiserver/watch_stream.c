@@ -5,6 +5,7 @@
 #include "apiserver/change.h"
 #include "apiserver/table.h"
 #include "apiserver/watch.h"
+#include "net/websocket_answer.h"
 
 #define PENDING_MAX (256 << 10) /* bytes queued for a slow client; what comes after waits in the store */
 #define BATCH_MAX ((16 << 10) - 32) /* small events go out together: one chunk with its head, one TLS record, one system call */
@@ -350,12 +351,21 @@ static struct error *choose_start(struct request *r, struct watch_stream *w) {
     return NULL;
 }
 
+/* A browser's way to watch: each event is a message (WatchServer.HandleWS). */
+static bool websocket_refused(struct request *r) {
+    if (!websocket_asked(r->x)) return false;
+    struct websocket_refusal refusal = websocket_answer_messages(r->x, r->accept.media == MEDIA_JSON ? WEBSOCKET_LINES : WEBSOCKET_PREFIXED);
+    if (refusal.status) answer_text(r, refusal.status, refusal.message);
+    return refusal.status != 0;
+}
+
 struct error *serve_watch(struct request *r) {
     TRY(negotiate_accept(r, true, true));
     if (r->accept.media == MEDIA_YAML) return status_not_acceptable("application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch");
     TRY(options_list(r));
     struct filter check;
     TRY(filter_parse(r->arena, r->resource, r->ns, r->name, r->options.label_selector, r->options.field_selector, &check));
+    if (websocket_refused(r)) return NULL;
     struct watch_stream *w = ARENA_NEW(r->arena, struct watch_stream);
     w->r = r;
     w->member.run = on_round;

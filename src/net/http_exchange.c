@@ -180,13 +180,20 @@ static bool begin(struct exchange *x, int status, const struct http_header *head
 
 void http_begin(struct http_exchange *x, int status, const struct http_header *headers, size_t header_count)
 {
-    begin(of(x), status, headers, header_count, -1);
+    struct exchange *e = of(x);
+    if (e->sink != NULL && status == 200 && !e->begun && e->sink->ops->begin(e->sink))
+        e->sink->begun = e->begun = true;
+    else
+        begin(e, status, headers, header_count, -1);
 }
 
 void http_write(struct http_exchange *pub, const void *p, size_t n, void (*release)(void *arg), void *arg)
 {
     struct exchange *x = of(pub);
-    if (n == 0 || x->gone || x->no_body || !x->begun)
+    if (x->sink != NULL && x->sink->begun) {
+        x->sink->ops->write(x->sink, p, n);
+        drop(release, arg);
+    } else if (n == 0 || x->gone || x->no_body || !x->begun)
         drop(release, arg);
     else
         x->conn->protocol->write(x, p, n, release, arg);
@@ -206,6 +213,7 @@ void http_reply(struct http_exchange *pub, int status, const struct http_header 
 size_t http_pending(const struct http_exchange *x)
 {
     const struct exchange *e = of(x);
+    if (e->sink != NULL && e->sink->begun) return e->sink->ops->pending(e->sink);
     return e->gone ? 0 : e->conn->protocol->pending(e);
 }
 
@@ -214,6 +222,8 @@ void http_set_on_drain(struct http_exchange *x, void (*on_drain)(struct http_exc
 void http_end(struct http_exchange *pub)
 {
     struct exchange *x = of(pub);
+    struct sink *sink = TAKE(x->sink);
+    if (sink != NULL) sink->ops->end(sink);
     if (x->gone) {
         exchange_free(x);
         return;

@@ -29,8 +29,22 @@ struct server_loop {
     struct loop_timer *grace;
 };
 
-/* What HTTP/1.1 and HTTP/2 do differently. `len` is -1 if not known yet. */
+/* What takes a streamed answer in place of HTTP: messages of a WebSocket (websocket_answer.c). */
 struct exchange;
+struct sink;
+struct sink_ops {
+    bool (*begin)(struct sink *s); /* false: the answer stays HTTP */
+    void (*write)(struct sink *s, const void *p, size_t n);
+    size_t (*pending)(const struct sink *s);
+    void (*end)(struct sink *s); /* the exchange is about to be freed */
+};
+struct sink {
+    const struct sink_ops *ops;
+    struct exchange *x;
+    bool begun;
+};
+
+/* What HTTP/1.1 and HTTP/2 do differently. `len` is -1 if not known yet. */
 struct protocol {
     void (*respond)(struct exchange *x, int status, const struct http_header *h, size_t n, int64_t len);
     void (*write)(struct exchange *x, const void *p, size_t n, void (*release)(void *arg), void *arg);
@@ -69,6 +83,7 @@ struct exchange {
     struct exchange *next, *prev; /* in the free list; h2: in the connection's list */
     struct buf body;
     void (*on_drain)(struct http_exchange *x);
+    struct sink *sink;         /* NULL: HTTP */
     char *head;                /* the request's strings, in the arena */
     size_t head_len, head_cap, header_cap;
     bool handed, begun, ended, gone, no_body, head_request;

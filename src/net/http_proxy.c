@@ -213,7 +213,7 @@ void http_proxy_serve(struct http_exchange *x, struct http_client *client, const
                                                      .header_count = count,
                                                      .body = x->body,
                                                      .body_len = x->body_len,
-                                                     .upgrade = asks_upgrade(x) ? http_header(x, "upgrade") : NULL,
+                                                     .upgrade = asks_upgrade(x) && !config->no_upgrade ? http_header(x, "upgrade") : NULL,
                                                      .timeout = config->timeout},
                               &callbacks, p);
 }

@@ -17,6 +17,7 @@ struct http_proxy {
     size_t header_count;
     const char *const *drop; /* the client's headers that are not passed on (names in lower case), ends with NULL;
                                 hop-by-hop headers never are */
+    bool no_upgrade;         /* a client's wish to upgrade is not the next hop's matter */
     int64_t timeout;         /* until the answer's headers; 0: none */
     int64_t idle_timeout;    /* of an upgraded connection; 0: none */
     /* Answers with an error instead of the default (502 with the message as text); may be NULL. */

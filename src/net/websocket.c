@@ -45,17 +45,22 @@ static void accept_key(const char *key, struct buf *out) {
     base64_encode(out, digest, n);
 }
 
-struct websocket *websocket_accept(struct http_exchange *x, const char *protocol, const struct websocket_callbacks *cb,
-                                   void *arg) {
+struct websocket *websocket_upgrade(struct http_exchange *x, const char *protocol, const struct websocket_callbacks *cb,
+                                    void *arg) {
     const char *key = http_header(x, "sec-websocket-key"), *version = http_header(x, "sec-websocket-version");
     if (!websocket_requested(x) || key == NULL || !str_eq(version, "13")) return NULL;
     cleanup_buf struct buf accept = {0};
     accept_key(key, &accept);
     const struct http_header headers[] = {{"sec-websocket-accept", accept.data}, {"sec-websocket-protocol", protocol}};
     struct stream *s = http_upgrade(x, "websocket", headers, protocol != NULL ? 2 : 1);
-    if (s == NULL) return NULL;
-    http_end(x);
-    return websocket_new(s, cb, arg);
+    return s != NULL ? websocket_new(s, cb, arg) : NULL;
+}
+
+struct websocket *websocket_accept(struct http_exchange *x, const char *protocol, const struct websocket_callbacks *cb,
+                                   void *arg) {
+    struct websocket *w = websocket_upgrade(x, protocol, cb, arg);
+    if (w != NULL) http_end(x);
+    return w;
 }
 
 /* ---- sending ---- */
@@ -72,6 +77,10 @@ static void send_frame(struct websocket *w, enum opcode op, const void *prefix, 
 
 void websocket_send(struct websocket *w, int channel, const void *p, size_t n) {
     if (!w->close_sent) send_frame(w, BINARY, &(uint8_t){(uint8_t)channel}, channel >= 0, p, n);
+}
+
+void websocket_send_message(struct websocket *w, bool text, const void *p, size_t n) {
+    if (!w->close_sent) send_frame(w, text ? TEXT : BINARY, NULL, 0, p, n);
 }
 
 size_t websocket_pending(const struct websocket *w) { return stream_pending(w->stream); }

@@ -20,11 +20,16 @@ bool websocket_offers(const struct http_exchange *x, const char *protocol);
 /* Upgrades the exchange and ends it; NULL if it asks for no valid WebSocket: answer then. `protocol` may be NULL. */
 struct websocket *websocket_accept(struct http_exchange *x, const char *protocol, const struct websocket_callbacks *cb,
                                    void *arg);
-/* A stream that has been upgraded already: what websocket_accept uses. */
+/* The same, but the exchange stays for its arena and headers until http_end. */
+struct websocket *websocket_upgrade(struct http_exchange *x, const char *protocol, const struct websocket_callbacks *cb,
+                                    void *arg);
+/* A stream that has been upgraded already: what these two use. */
 struct websocket *websocket_new(struct stream *s, const struct websocket_callbacks *cb, void *arg);
 /* One binary message; channel -1: none. Copied. */
 void websocket_send(struct websocket *w, int channel, const void *p, size_t n);
 size_t websocket_pending(const struct websocket *w);
 void websocket_pause(struct websocket *w, bool paused);
+/* One message, text or binary, without a channel. Copied. */
+void websocket_send_message(struct websocket *w, bool text, const void *p, size_t n);
 /* Says goodbye (RFC 6455 section 7.4.1: 1000 is a normal end) and waits a little for the peer to do so; then `closed`. */
 void websocket_close(struct websocket *w, unsigned status, const char *reason);

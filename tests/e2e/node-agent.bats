@@ -82,6 +82,24 @@ ended() { k wait --for jsonpath='{.status.phase}'="${2:-Succeeded}" "pod/$1" --t
     has host=port host curl -s -m 5 "http://10.83.0.11:18080/"
 }
 
+@test "logs, watches and commands come over a plain WebSocket" {
+    local pods=/api/v1/namespaces/default/pods
+    websocket() { k config view --raw -o json | host python3 "$HERE/websocket_client.py" "$@"; }
+    pod talker 'containers: [{name: a, image: "coracle.test/busybox:1", command: [sh, -c, "echo hello from afar; exec sleep 3600"]}]'
+    k wait --for condition=Ready pod/talker --timeout 30s
+    eventually 10 has "hello from afar" k logs talker
+    [ "$(websocket -p binary.k8s.io "$pods/talker/log")" = "binary b''
+binary b'hello from afar\\n'
+end 1000" ]
+    [ "$(websocket -n 2 -p base64.binary.k8s.io "$pods/talker/log?follow=true")" = "text b''
+text b'aGVsbG8gZnJvbSBhZmFyCg=='" ]
+    fails "HTTP/1.1 403" websocket -p channel.k8s.io "$pods/talker/log"
+    has '"type":"ADDED","object":{"kind":"Pod"' websocket -n 1 "$pods?watch=1&fieldSelector=metadata.name%3Dtalker"
+    has "binary b'\\x01hi\\n'" websocket -p v4.channel.k8s.io "$pods/talker/exec?command=echo&command=hi&stdout=1"
+    has "text b'1aGkK'" websocket -p base64.channel.k8s.io "$pods/talker/exec?command=echo&command=hi&stdout=1"
+    k delete pod talker
+}
+
 @test "a node under pressure says so and evicts" {
     echo 'SERVER_FLAGS="--eviction-hard memory.available<99% --eviction-pressure-transition-period 1s"' >> "$CLUSTER/env"
     "$HERE/cluster" restart "$CLUSTER"
