@@ -127,15 +127,16 @@ static struct error *read_sandboxes(struct node *n, const char *uid, struct pod_
     return NULL;
 }
 
-/* Of each container only the newest dead instance stays, for its log and as lastState (upstream's podContainerDeletor). */
+/* Of each container's dead instances only the one before the newest instance stays, for its log and as lastState. Upstream's
+ * podContainerDeletor keeps one dead instance, but deletes the others only after the sync that reports the newest one's end: until the
+ * next sync the status names the one before, so `kubectl logs -p` shall find it. */
 static void prune_dead(struct node *n, struct pod_runtime *r) {
     size_t kept = 0;
     for (size_t i = 0; i < r->container_count; i++) {
         struct runtime_container *c = &r->containers[i];
-        bool newer = false;
-        for (size_t k = 0; k < kept && c->state == CONTAINER_EXITED; k++)
-            newer |= r->containers[k].state == CONTAINER_EXITED && str_eq(r->containers[k].name, c->name);
-        if (newer) {
+        size_t newer = 0;
+        for (size_t k = 0; k < kept; k++) newer += str_eq(r->containers[k].name, c->name);
+        if (c->state == CONTAINER_EXITED && newer >= 2) {
             error_free(cri_call(n->cri, CRI_REMOVE_CONTAINER, &r->arena, json_make(&r->arena, "{'container_id':%s}", c->id), 0, NULL));
             unlink(c->log_path);
         } else r->containers[kept++] = *c;

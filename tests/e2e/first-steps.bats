@@ -134,7 +134,7 @@ K
     has "back-off 10s restarting failed container" k get pod crasher -o 'jsonpath={.status.containerStatuses[0].state.waiting.message}'
     has "Back-off restarting failed container" k describe pod crasher
     [ "$(k get pod crasher -o 'jsonpath={.status.containerStatuses[0].lastState.terminated.exitCode}')" = 3 ]
-    eventually 20 has "dying" k logs -p crasher
+    local i; for i in {1..40}; do has "dying" k logs -p crasher; sleep 0.3; done # also when the back-off ends and the next one begins
     k delete pod crasher --now
 }
 
