@@ -27,20 +27,11 @@ const char *manager_name(const struct request *r) {
     return arena_strndup(r->arena, agent, MIN(n, 128));
 }
 
-/* Entries of the scale subresource carry no time. */
-static const struct json *untimed_scale(struct arena *a, const struct json *list) {
-    struct json_array out = {.arena = a};
-    JSON_EACH(m, list) json_array_add(&out, json_str_is(m, "subresource", "scale") ? json_without_member(a, m, "time") : m);
-    return json_array_done(&out);
-}
-
 struct error *track_fields(struct change *c, const struct json *live) {
     struct request *r = c->r;
     struct apply_options o = {.manager = manager_name(r), .api_version = api_version(r->arena, c->resource), .subresource = c->sub,
                               .now = request_now(r), .reset_fields = reset_fields(c)};
-    TRY(schema_managed_update(r->arena, c->resource->type, live, c->object, &o, &c->object));
-    if (strcmp(c->sub, "scale") == 0) c->object = with_meta(r->arena, c->object, "managedFields", untimed_scale(r->arena, json_get(c->object, "metadata.managedFields")));
-    return NULL;
+    return schema_managed_update(r->arena, c->resource->type, live, c->object, &o, &c->object);
 }
 
 /* Owner references of the same owner are one; clients that send them twice are told. */

@@ -92,6 +92,10 @@ struct error *serve_create(struct request *r);
 struct error *serve_update(struct request *r);
 struct error *serve_patch(struct request *r);
 /* patch.c: what the request's patch makes of a value of the type. */
+struct error *check_patched_name(const struct change *c, const struct json *o); /* it is the one of the URL */
+bool is_apply(const struct request *r);
+/* An applied configuration: kind and version as wanted, nothing about managers. */
+struct error *check_config(const struct json *v, const char *wanted_version, const char *wanted_kind);
 struct error *patch_value(struct request *r, const struct type *t, const struct json *current, const struct json *patch, const struct json **out);
 struct error *serve_delete(struct request *r);
 struct error *serve_delete_collection(struct request *r);

@@ -8,6 +8,8 @@
 #define APPLY_PATCH "application/apply-patch+yaml"
 #define MAX_OPERATIONS 10000
 
+bool is_apply(const struct request *r) { return str_eq(r->content_type, APPLY_PATCH); }
+
 struct patch {
     const struct json *value;      /* the patch, parsed */
     struct json_array duplicates;
@@ -28,7 +30,7 @@ static struct error *patch_media(struct request *r) {
 static struct error *patch_parse(struct request *r, struct patch *p) {
     p->duplicates = (struct json_array){.arena = r->arena};
     if (r->x == NULL) return p->value = r->body, NULL;
-    bool yaml = strcmp(r->content_type, APPLY_PATCH) == 0;
+    bool yaml = is_apply(r);
     struct error *e = yaml ? yaml_parse(r->arena, r->x->body, r->x->body_len, NULL, &p->duplicates, &p->value)
                            : json_parse(r->arena, r->x->body, r->x->body_len, NULL, &p->duplicates, &p->value);
     if (e == NULL) return audit_body(r, p->value), NULL;
@@ -68,7 +70,7 @@ struct error *patch_value(struct request *r, const struct type *t, const struct 
     return schema_strategic_merge(r->arena, t, current, null ? &json_empty_object : patch, out);
 }
 
-static struct error *check_patched_name(struct change *c, const struct json *o) {
+struct error *check_patched_name(const struct change *c, const struct json *o) {
     const char *name = meta_str(o, "name"), *ns = meta_str(o, "namespace");
     if (!*name) return status_bad_request("the name of the object (%s based on URL) was undeterminable: name must be provided", c->name);
     if (strcmp(name, c->name) != 0)
@@ -99,12 +101,12 @@ static struct error *make_patched(struct change *c, const struct json *current, 
 /* ---- apply ---- */
 
 /* GroupVersionKind.String: "apps/v1, Kind=Deployment", "/v1, Kind=Pod". */
-static struct error *check_config(struct request *r, const struct json *v) {
+struct error *check_config(const struct json *v, const char *wanted_version, const char *wanted_kind) {
     const char *version = json_str_or(v, "apiVersion", ""), *kind = json_str_or(v, "kind", "");
     if (!json_is(v, JSON_OBJECT) && !json_is(v, JSON_NULL))
         return status_bad_request("error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal %s into Go value of type map[string]interface {}", json_is(v, JSON_ARRAY) ? "array" : "string");
     if (json_len(json_get(v, "metadata.managedFields")) > 0) return status_bad_request("metadata.managedFields must be nil");
-    if (strcmp(version, api_version(r->arena, r->resource)) == 0 && strcmp(kind, r->resource->kind) == 0) return NULL;
+    if (strcmp(version, wanted_version) == 0 && strcmp(kind, wanted_kind) == 0) return NULL;
     return status_bad_request("invalid object type: %s%s, Kind=%s", strchr(version, '/') ? "" : "/", version, kind);
 }
 
@@ -124,7 +126,7 @@ static struct error *make_applied(struct change *c, const struct json *current, 
     struct apply_options o = {.manager = r->options.field_manager, .api_version = api_version(r->arena, c->resource), .subresource = c->sub,
                               .now = request_now(r), .force = r->options.force, .reset_fields = reset_fields(c)};
     struct body_type t = {c->resource->group, c->resource->version, c->resource->kind, c->resource->type, c->resource, c->resource->crd != NULL, true, NULL, NULL, false};
-    TRY(check_config(r, p->value));
+    TRY(check_config(p->value, o.api_version, r->resource->kind));
     TRY(check_doubled(r, p));
     const char *name = meta_str(p->value, "name");
     if (*name && strcmp(name, c->name) != 0)
@@ -150,7 +152,7 @@ struct error *serve_patch(struct request *r) {
     if (r->x && r->x->body_too_large) return status_too_large("limit is 3145728");
     TRY(options_write(r, "PatchOptions"));
     c.dry_run = r->options.dry_run;
-    bool apply = strcmp(r->content_type, APPLY_PATCH) == 0;
+    bool apply = is_apply(r);
     if (!apply && r->x) {
         cleanup_doc struct doc *there = registry_get(r->server, r->resource, r->ns, r->name);
         if (there == NULL) return not_found(r, r->name);

@@ -68,18 +68,57 @@ static struct error *check_scale(struct change *c, const struct json *scale) {
     return field_errors_status(&e, "autoscaling", "Scale", c->name);
 }
 
+static const struct json *set_managers(struct arena *a, const struct json *o, const struct json *managed) {
+    return managed ? with_meta(a, o, "managedFields", managed) : without_meta(a, o, "managedFields");
+}
+
+/* Who owns the replicas of the parent owns those of its Scale, and the other way round (managedfields.ScaleHandler). */
+static const struct json *with_managers(struct change *c, const struct scale_paths *p, const struct json *scale, const struct json *parent) {
+    struct arena *a = c->r->arena;
+    const struct json *managed = json_get(parent, "metadata.managedFields");
+    return set_managers(a, scale, schema_scale_managed(a, managed, api_version(a, c->resource), p->spec));
+}
+
+static const struct json *managers_back(struct change *c, const struct scale_paths *p, const struct json *scale, const struct json *parent) {
+    struct arena *a = c->r->arena;
+    return schema_scale_managed_back(a, json_get(parent, "metadata.managedFields"), json_get(scale, "metadata.managedFields"), api_version(a, c->resource), p->spec);
+}
+
+static struct apply_options scale_options(struct change *c) {
+    return (struct apply_options){.api_version = "autoscaling/v1", .subresource = "scale", .now = request_now(c->r), .force = c->r->options.force};
+}
+
+/* The Scale that is wanted, with its managers. */
+static struct error *wanted_scale(struct change *c, const struct scale_change *s, const struct json *live, const struct json **scale) {
+    struct body_type t = body_type_of(c->r);
+    struct apply_options o = scale_options(c);
+    struct parsed in = {.duplicates = {.arena = c->r->arena}};
+    if (is_apply(c->r)) {
+        o.manager = c->r->options.field_manager;
+        TRY(check_config(s->patch, o.api_version, "Scale"));
+        TRY(schema_apply(c->r->arena, t.type, live, s->patch, &o, &in.value));
+        return body_decode(c->r, &t, &in, scale);
+    }
+    if (s->patch) {
+        TRY(patch_value(c->r, t.type, live, s->patch, &in.value));
+        t.by_converter = str_eq(c->r->content_type, "application/strategic-merge-patch+json");
+        t.patched = t.by_converter ? s->patch : in.value, t.current = live;
+        TRY(body_decode(c->r, &t, &in, scale));
+    }
+    o.manager = manager_name(c->r);
+    return schema_managed_update(c->r->arena, t.type, live, *scale, &o, scale);
+}
+
 static struct error *make_scaled(struct change *c, const struct json *current, const struct json **out, void *arg) {
     struct scale_change *s = arg;
     struct scale_paths p = paths_of(c->resource);
     struct arena *a = c->r->arena;
     const struct json *scale = s->scale;
     if (current == NULL) return *out = NULL, NULL;
-    if (s->patch) {
-        struct body_type t = body_type_of(c->r);
-        struct parsed in = {.duplicates = {.arena = a}};
-        TRY(patch_value(c->r, t.type, scale_of(a, c->resource, current), s->patch, &in.value));
-        TRY(body_decode(c->r, &t, &in, &scale));
-    }
+    TRY(wanted_scale(c, s, with_managers(c, &p, scale_of(a, c->resource, current), current), &scale));
+    if (!str_eq(meta_str(scale, "namespace"), c->ns) && s->patch)
+        return status_bad_request("the namespace of the provided object does not match the namespace sent on the request");
+    if (s->patch) TRY(check_patched_name(c, scale));
     TRY(check_scale(c, scale));
     const struct json *o = json_with(a, current, p.spec, json_integer(a, json_int(scale, "spec.replicas", 0)));
     const char *version = meta_str(scale, "resourceVersion"), *uid = meta_str(scale, "uid");
@@ -88,8 +127,8 @@ static struct error *make_scaled(struct change *c, const struct json *current, c
     c->object = o;
     if (*version || *uid) TRY(check_conditions(c, o));
     else o = c->object = with_meta(a, o, "resourceVersion", json_get(current, "metadata.resourceVersion"));
-    TRY(track_fields(c, current));
-    *out = c->object;
+    c->applied = true;
+    *out = c->object = set_managers(a, c->object, managers_back(c, &p, scale, current));
     return NULL;
 }
 

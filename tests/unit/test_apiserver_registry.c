@@ -193,6 +193,53 @@ static void a_watch_sees_an_object_leave_its_selector(void **state) {
     apiserver_watch_close(w);
 }
 
+static const struct json *applied_scale(struct fixture *f, int replicas) {
+    return json_make(&f->arena, "{'apiVersion':'autoscaling/v1','kind':'Scale','metadata':{'name':'web'},'spec':{'replicas':%d}}", replicas);
+}
+
+static const struct json *manager_called(const struct doc *d, const char *name) {
+    JSON_EACH(m, json_get(d->root, "metadata.managedFields"))
+        if (json_str_is(m, "manager", name)) return m;
+    return NULL;
+}
+
+static void applying_a_scale_owns_the_replicas(void **state) {
+    struct fixture *f = *state;
+    struct apiserver_call make = as_admin("create", &resource_apps_deployments, NULL,
+                                          json_make(&f->arena, "{'metadata':{'name':'web'},'spec':{'replicas':2,'selector':{'matchLabels':{'a':'b'}},"
+                                                               "'template':{'metadata':{'labels':{'a':'b'}},'spec':{'containers':[{'name':'a','image':'b'}]}}}}"));
+    fail_on(call(f, &make, NULL));
+    struct request_options o = {.field_manager = "scaler"};
+    struct apiserver_call scale = as_admin("patch", &resource_apps_deployments, "web", applied_scale(f, 3));
+    scale.subresource = "scale", scale.patch_type = "application/apply-patch+yaml", scale.options = &o;
+    cleanup_error struct error *conflict = call(f, &scale, NULL);
+    assert_string_equal(conflict->message, "Apply failed with 1 conflict: conflict with \"test\" using autoscaling/v1: .spec.replicas");
+    o.force = o.has_force = true;
+    fail_on(call(f, &scale, NULL));
+    struct apiserver_call get = as_admin("get", &resource_apps_deployments, "web", NULL);
+    cleanup_doc struct doc *d = NULL;
+    fail_on(call(f, &get, &d));
+    const struct json *scaler = manager_called(d, "scaler"), *maker = manager_called(d, "test");
+    assert_int_equal(json_int(d->root, "spec.replicas", 0), 3);
+    assert_string_equal(json_str(scaler, "operation"), "Apply");
+    assert_string_equal(json_str(scaler, "subresource"), "scale");
+    assert_string_equal(json_str(scaler, "apiVersion"), "apps/v1");
+    assert_non_null(json_get(scaler, "fieldsV1.f:spec.f:replicas"));
+    assert_null(json_get(maker, "fieldsV1.f:spec.f:replicas"));
+}
+
+static void a_volumes_claim_is_owned_field_by_field(void **state) {
+    struct fixture *f = *state;
+    struct apiserver_call make = as_admin("create", &resource_persistentvolumes, NULL,
+                                          json_make(&f->arena, "{'metadata':{'name':'pv'},'spec':{'capacity':{'storage':'1Gi'},'accessModes':['ReadWriteOnce'],"
+                                                               "'hostPath':{'path':'/x'},'claimRef':{'namespace':'default','name':'c'}}}"));
+    make.ns = NULL;
+    cleanup_doc struct doc *d = NULL;
+    fail_on(call(f, &make, &d));
+    const struct json *fields = json_get(json_at(json_get(d->root, "metadata.managedFields"), 0), "fieldsV1");
+    assert_non_null(json_get(fields, "f:spec.f:claimRef.f:name"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_created_object_has_identity_and_managed_fields),
@@ -205,6 +252,8 @@ int main(void) {
         cmocka_unit_test(a_service_gets_an_address_that_is_free_again_after_it),
         cmocka_unit_test(a_quota_counts_and_refuses),
         cmocka_unit_test(a_watch_sees_an_object_leave_its_selector),
+        cmocka_unit_test(applying_a_scale_owns_the_replicas),
+        cmocka_unit_test(a_volumes_claim_is_owned_field_by_field),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
