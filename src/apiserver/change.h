@@ -71,6 +71,8 @@ unsigned strategy_flags(const struct resource *r);
 const struct json *prepare_create(struct change *c, const struct json *o);
 const struct json *prepare_update(struct change *c, const struct json *o, const struct json *old);
 const char *const *reset_fields(const struct change *c); /* for field management */
+const struct json *drop_disabled(const struct change *c, const struct json *o); /* disabled_fields.c */
+void devices_check(struct change *c, struct field_errors *e); /* strategy_devices.c: what a claim may not ask for in its namespace */
 struct error *validate_change(struct change *c);
 void crd_validate_object(struct change *c, struct field_errors *e); /* crd_objects.c: the schema's value rules */
 

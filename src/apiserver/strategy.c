@@ -36,7 +36,7 @@ const struct json *prepare_create(struct change *c, const struct json *o) {
     const struct strategy *s = strategy_of(c->resource);
     if (flags & KEEPS_STATUS) o = fresh_status(c, o);
     if (flags & (HAS_GENERATION | GENERATION_ALL)) o = set_generation(c, o, 1);
-    return s && s->create ? s->create(c, o) : o;
+    return drop_disabled(c, s && s->create ? s->create(c, o) : o);
 }
 
 /* A status update leaves the rest as it was, but for what metadata it may change. */
@@ -63,6 +63,7 @@ static const struct json *status_update(struct change *c, const struct json *o, 
 const struct json *prepare_update(struct change *c, const struct json *o, const struct json *old) {
     unsigned flags = strategy_flags(c->resource);
     const struct strategy *s = strategy_of(c->resource);
+    o = drop_disabled(c, o);
     if (strcmp(c->sub, "status") == 0) o = status_update(c, o, old);
     if (strcmp(c->sub, "status") == 0 || strcmp(c->sub, "approval") == 0) return s && s->status ? s->status(c, o, old) : o;
     if (*c->sub) return s && s->update && strcmp(c->sub, "scale") == 0 ? s->update(c, o, old) : o;
@@ -96,6 +97,7 @@ struct error *validate_change(struct change *c) {
     const struct validation *v = validation_find(c->resource, *c->sub ? c->sub : NULL);
     const struct validation *whole = *c->sub ? validation_find(c->resource, NULL) : v;
     const struct field_path *meta = FIELD(NULL, "metadata");
+    devices_check(c, &e);
     validate_object_meta(&e, meta, c->object, c->old, c->resource->namespaced, whole ? whole->name : str_eq(c->resource->group, "rbac.authorization.k8s.io") ? name_path_segment : name_dns1123_subdomain);
     if (v) validation_run(v, &e, c->object, c->old);
     if (c->resource->crd) crd_validate_object(c, &e);

@@ -22,6 +22,8 @@ create_fn flow_schema_create;
 /* strategy_workloads.c */
 create_fn daemonset_create, job_create;
 update_fn daemonset_update, daemonset_status;
+/* strategy_devices.c */
+update_fn device_claim_status;
 /* strategy_csr.c */
 create_fn csr_create;
 update_fn csr_update, csr_status;

@@ -53,7 +53,7 @@ const struct strategy strategies[] = {
     {&resource_storage_csinodes, NEEDS_VERSION},
     {&resource_storage_csistoragecapacities, NEEDS_VERSION},
     {&resource_storage_volumeattachments, STATUS | NEEDS_VERSION | STATUS_KEEPS_META},
-    {&resource_resource_resourceclaims, STATUS | STATUS_KEEPS_META},
+    {&resource_resource_resourceclaims, STATUS | STATUS_KEEPS_META, .status = device_claim_status},
     {&resource_resource_deviceclasses, COUNTED},
     {&resource_resource_resourceslices, COUNTED},
     /* extension */

@@ -40,6 +40,7 @@ struct error *cel_error_at(const char *text, uint32_t pos, const char *fmt, ...)
         buf_adds(&b, (unsigned char)text[i] < 0x80 ? "." : "\uff0e");
     }
     buf_adds(&b, (unsigned char)text[pos] < 0x80 ? "^" : "\uff3e");
+    if (*text == '\0') return error_new("ERROR: <input>:1:0: %s", message);
     return error_new("ERROR: <input>:%u:%u: %s\n | %s", line, column + 1, message, buf_str(&b));
 }
 

@@ -90,12 +90,101 @@ static void small_kinds_have_their_rules(void **state) {
     CHECK(&resource_policy_poddisruptionbudgets, NULL, budgets);
 }
 
+/* Quotes may be single ones. */
+static const char *j(const char *s) {
+    static char texts[4][4096];
+    static size_t next;
+    char *out = texts[next++ % ARRAY_LEN(texts)];
+    size_t n = 0;
+    for (; s[n] && n < sizeof texts[0] - 1; n++) out[n] = (char)(s[n] == '\'' ? '"' : s[n]);
+    out[n] = '\0';
+    return out;
+}
+
+static void check_quoted(const struct resource *r, const char *sub, const struct row *rows, size_t n) {
+    for (size_t i = 0; i < n; i++) check(r, sub, &(const struct row){j(rows[i].body), rows[i].old ? j(rows[i].old) : NULL, rows[i].expected}, 1);
+}
+#define CHECK_QUOTED(r, sub, rows) check_quoted((r), (sub), (rows), ARRAY_LEN(rows))
+#define CLAIM(devices) "{'metadata':{'name':'c','namespace':'n'},'spec':{'devices':{" devices "}}}"
+#define CLASS(s) "{'metadata':{'name':'d'},'spec':{'selectors':[{'cel':{'expression':'" s "'}}]}}"
+#define SLICE(members) "{'metadata':{'name':'s'},'spec':{'driver':'d.x','pool':{'name':'p','generation':1,'resourceSliceCount':1}," members "}}"
+#define ONE "'requests':[{'name':'a','exactly':{'deviceClassName':'c'}}]"
+
+static void device_claims_ask_for_what_there_can_be(void **state) {
+    (void)state;
+    static const struct row claims[] = {
+        {CLAIM(ONE), NULL, ""},
+        {CLAIM("'requests':[{'name':'a'}]"), NULL, "spec.devices.requests[0]: Required value: exactly one of `exactly` or `firstAvailable` is required"},
+        {CLAIM("'requests':[{'name':'a','exactly':{'deviceClassName':'','count':-1}}]"), NULL,
+         "spec.devices.requests[0].exactly.deviceClassName: Required value; spec.devices.requests[0].exactly.count: Invalid value: -1: must be greater than zero"},
+        {CLAIM("'requests':[{'name':'a','firstAvailable':[{'name':'x','deviceClassName':'c'},{'name':'x','deviceClassName':'c'}]}],"
+               "'constraints':[{'requests':['a/x','a/y'],'matchAttribute':'v'}]"), NULL,
+         "spec.devices.requests[0].firstAvailable[1]: Duplicate value: \"x\"; spec.devices.constraints[0].requests[1]: Invalid value: \"a/y\": must be the name of a request "
+         "in the claim or the name of a request and a subrequest separated by '/'; spec.devices.constraints[0].matchAttribute: Invalid value: \"v\": a fully qualified name "
+         "must be a domain and a name separated by a slash"},
+        {CLAIM(ONE ",'config':[{}]"), NULL, "spec.devices.config[0].opaque: Required value"},
+        {CLAIM("'requests':[]"), CLAIM(ONE), "spec: Invalid value: {\"Devices\":{\"Requests\":null,\"Constraints\":null,\"Config\":null}}: field is immutable"},
+    };
+    CHECK_QUOTED(&resource_resource_resourceclaims, NULL, claims);
+    static const struct row status[] = {
+        {"{'metadata':{'name':'c','namespace':'n'},'status':{'reservedFor':[{'resource':'pods','name':'p','uid':'1'}]}}", CLAIM(ONE),
+         "status.reservedFor: Forbidden: may not be specified when `allocated` is not set"},
+        {"{'metadata':{'name':'c','namespace':'n'},'status':{'devices':[{'driver':'d.x','pool':'p','device':'v'}]}}", CLAIM(ONE),
+         "status.devices[0]: Invalid value: {\"Driver\":\"d.x\",\"Pool\":\"p\",\"Device\":\"v\",\"ShareID\":\"\"}: must be an allocated device in the claim"},
+    };
+    CHECK_QUOTED(&resource_resource_resourceclaims, "status", status);
+}
+
+static void selectors_of_devices_are_compiled(void **state) {
+    (void)state;
+    static const struct row rows[] = {
+        {CLASS("device.driver == 1"), NULL,
+         "spec.selectors[0].cel.expression: Invalid value: \"device.driver == 1\": compilation failed: ERROR: <input>:1:15: found no matching overload for '_==_' applied to "
+         "'(string, int)'\n | device.driver == 1\n | ..............^"},
+        {CLASS("device.size"), NULL,
+         "spec.selectors[0].cel.expression: Invalid value: \"device.size\": compilation failed: ERROR: <input>:1:7: undefined field 'size'\n | device.size\n | ......^"},
+        {CLASS("1 + 1"), NULL, "spec.selectors[0].cel.expression: Invalid value: \"1 + 1\": must evaluate to bool or the unknown type, not int"},
+        {CLASS("device.attributes[device.driver].y"), NULL, ""},
+    };
+    CHECK_QUOTED(&resource_resource_deviceclasses, NULL, rows);
+}
+
+static void slices_say_where_their_devices_are(void **state) {
+    (void)state;
+    static const struct row rows[] = {
+        {SLICE("'nodeName':'n','devices':[{'name':'a','attributes':{'v':{'version':'1.2.3-rc.1+x'},'x.y/z':{'int':1}}}]"), NULL, ""},
+        {SLICE("'devices':[{'name':'a','attributes':{'v':{'version':'1.2.03'}}}]"), NULL,
+         "spec: Required value: exactly one of `nodeName`, `nodeSelector`, `allNodes`, `perDeviceNodeSelection` is required; "
+         "spec.devices[0].attributes[v].version: Invalid value: \"1.2.03\": must be a string compatible with semver.org spec 2.0.0"},
+        {SLICE("'nodeName':'n','allNodes':true"), NULL,
+         "spec: Invalid value: \"{`nodeName`, `allNodes`}\": exactly one of `nodeName`, `nodeSelector`, `allNodes`, `perDeviceNodeSelection` is required, but multiple fields are set"},
+        {SLICE("'allNodes':true"), SLICE("'nodeName':'n'"), "spec.nodeName: Invalid value: null: field is immutable"},
+    };
+    CHECK_QUOTED(&resource_resource_resourceslices, NULL, rows);
+}
+
+static void api_services_are_named_after_what_they_serve(void **state) {
+    (void)state;
+    static const struct row rows[] = {
+        {"{'metadata':{'name':'v1.x.y'},'spec':{'group':'x.y','version':'v1','groupPriorityMinimum':1,'versionPriority':1,'service':{'namespace':'a','name':'b'}}}", NULL, ""},
+        {"{'metadata':{'name':'v1'},'spec':{'group':'x','version':'v1','groupPriorityMinimum':20001,'versionPriority':0,'caBundle':'YWJj'}}", NULL,
+         "metadata.name: Invalid value: \"v1\": must be `spec.version+\".\"+spec.group`: \"v1.x\"; "
+         "spec.groupPriorityMinimum: Invalid value: 20001: must be positive and less than 20000; spec.versionPriority: Invalid value: 0: must be positive and less than 1000; "
+         "spec.caBundle: Invalid value: \"3 bytes\": local APIServices may not have a caBundle"},
+    };
+    CHECK_QUOTED(&resource_apiregistration_apiservices, NULL, rows);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pods_name_what_is_wrong_with_them),
         cmocka_unit_test(forbidden_changes_of_a_pod_are_shown_as_a_difference),
         cmocka_unit_test(schedules_are_worded_as_the_cron_library_words_them),
         cmocka_unit_test(small_kinds_have_their_rules),
+        cmocka_unit_test(device_claims_ask_for_what_there_can_be),
+        cmocka_unit_test(selectors_of_devices_are_compiled),
+        cmocka_unit_test(slices_say_where_their_devices_are),
+        cmocka_unit_test(api_services_are_named_after_what_they_serve),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -139,4 +139,6 @@ validate_fn validate_flow_schema, validate_flow_status, validate_priority_level,
 validate_fn validate_definition, validate_definition_status;
 validate_fn validate_signing_request, validate_signing_request_status, validate_signing_request_approval;
 warn_fn warn_pod, warn_pod_template, warn_workload, warn_named_workload, warn_cron_job, warn_csi_driver, warn_secret;
+validate_fn validate_resource_claim, validate_resource_claim_status, validate_resource_claim_template, validate_device_class, validate_resource_slice,
+    validate_api_service, validate_api_service_status;
 validate_fn validate_admission_policy, validate_admission_binding;
