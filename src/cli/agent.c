@@ -15,6 +15,8 @@
 #include "platform/aws/metadata.h"
 #include <stdio.h>
 
+#define LOG_COMPONENT "agent"
+
 struct agent {
     struct arena arena;
     struct agent_options o;
@@ -24,11 +26,11 @@ struct agent {
     int lock;
     struct join_config membership;
     struct join_identity identity;
-    struct workqueue *renewals;
+    struct workqueue *chores;
     struct client *client;
     struct cache *cache;
     struct nodehost *node;
-    struct metadata *metadata;
+    struct metadata *pod_identity, *metadata;
 };
 
 static struct kubeconfig kubeconfig(const struct agent *g) {
@@ -62,20 +64,53 @@ static struct error *start_node(struct agent *g) {
     return nodehost_start(&c, &g->node);
 }
 
-/* EKS Pod Identity's agent: the server makes the credentials. */
-static struct error *exchange(struct arena *a, const char *token, const struct json **out, void *arg) {
-    const struct agent *g = arg;
+/* ---- what the server makes and this node serves ---- */
+
+#define ASK_TIMEOUT SECONDS(5)
+#define METADATA_KEPT SECONDS(5)
+#define METADATA_ASK_AGAIN SECONDS(10)
+
+static struct error *ask(struct agent *g, struct arena *a, const char *path, const struct json *body, const struct json **out) {
     struct http_answer answer;
-    struct remote_request r = {.path = POD_CREDENTIALS_PATH, .body = json_make(a, "{'token':%s}", token)};
+    struct remote_request r = {.path = path, .body = body, .timeout = ASK_TIMEOUT};
     TRY(client_remote_call(g->client, a, &r, &answer));
     return json_parse(a, answer.body, answer.body_len, &(struct json_limits){.max_depth = 4}, NULL, out);
 }
 
+/* EKS Pod Identity's agent. */
+static struct error *exchange(struct arena *a, const char *token, const struct json **out, void *arg) {
+    return ask(arg, a, POD_CREDENTIALS_PATH, json_make(a, "{'token':%s}", token), out);
+}
+
+static struct error *describe(struct arena *a, const struct json **out, void *arg) { return ask(arg, a, INSTANCE_METADATA_PATH, NULL, out); }
+
 static struct error *start_pod_identity(struct agent *g) {
     TRY(network_hold_address(1, POD_IDENTITY_ADDRESS));
     struct metadata_config c = {.exchange = exchange, .arg = g, .loops = &g->loop, .loop_count = 1};
-    return metadata_start(&c, &g->metadata);
+    return metadata_start(&c, &g->pod_identity);
 }
+
+/* The address of the machine's own metadata service is taken only when the server says so. */
+static struct error *start_metadata(struct agent *g) {
+    cleanup_arena struct arena a = {0};
+    const struct json *told;
+    struct error *e = describe(&a, &told, g);
+    if (e != NULL && (e->code == 404 || e->code == 403)) return error_free(e), NULL; /* a server without an AWS side */
+    if (e != NULL || !json_bool(told, "enabled", false)) return e;
+    TRY(network_hold_address(2, INSTANCE_METADATA_ADDRESS));
+    struct metadata_config c = {.describe = describe, .arg = g, .keep = METADATA_KEPT, .cluster_cidr = g->o.cluster_cidr, .loops = &g->loop, .loop_count = 1};
+    e = metadata_start(&c, &g->metadata);
+    if (e != NULL) metadata_free(TAKE(g->metadata));
+    return e;
+}
+
+static struct work_result try_metadata(struct agent *g) {
+    cleanup_error struct error *e = start_metadata(g);
+    if (e != NULL) log_info("instance metadata is not served yet: %s", e->message);
+    return (struct work_result){NULL, g->metadata ? 0 : METADATA_ASK_AGAIN};
+}
+
+/* ---- chores: what is tried until it works, or again from time to time ---- */
 
 static struct error *use_renewed(struct agent *g) {
     struct kubeconfig k = kubeconfig(g);
@@ -83,8 +118,7 @@ static struct error *use_renewed(struct agent *g) {
     return nodehost_renew(g->node, &g->identity.serving);
 }
 
-static struct work_result renew(const char *key UNUSED, void *arg) {
-    struct agent *g = arg;
+static struct work_result renew(struct agent *g) {
     bool renewed = false;
     int64_t again_after;
     struct error *e = join_renew(&g->membership, &g->identity, &renewed, &again_after);
@@ -94,13 +128,34 @@ static struct work_result renew(const char *key UNUSED, void *arg) {
     return (struct work_result){e, again_after};
 }
 
-static void stop(struct agent *g) {
-    if (g->renewals != NULL) workqueue_close(g->renewals);
-    if (g->metadata != NULL) {
-        metadata_stop(g->metadata, signals_tell, NULL);
-        signals_wait_told();
-        metadata_free(g->metadata);
+static const struct chore {
+    const char *name;
+    struct work_result (*run)(struct agent *g);
+} chores[] = {{"certificates", renew}, {"metadata", try_metadata}};
+
+static struct work_result run_chore(const char *key, void *arg) {
+    for (size_t i = 0; i < ARRAY_LEN(chores); i++) {
+        if (strcmp(chores[i].name, key) == 0) return chores[i].run(arg);
     }
+    return (struct work_result){0};
+}
+
+static void start_chores(struct agent *g) {
+    g->chores = workqueue_new(&(struct workqueue_config){.name = "chores", .threads = ARRAY_LEN(chores), .run = run_chore, .arg = g});
+    for (size_t i = 0; i < ARRAY_LEN(chores); i++) workqueue_add(g->chores, chores[i].name);
+}
+
+static void stop_metadata(struct metadata *m) {
+    if (m == NULL) return;
+    metadata_stop(m, signals_tell, NULL);
+    signals_wait_told();
+    metadata_free(m);
+}
+
+static void stop(struct agent *g) {
+    if (g->chores != NULL) workqueue_close(g->chores);
+    stop_metadata(g->pod_identity);
+    stop_metadata(g->metadata);
     nodehost_stop(g->node);
     if (g->cache != NULL) cache_free(g->cache);
     if (g->client != NULL) g->client->ops->free(g->client);
@@ -133,8 +188,7 @@ static int run(int argc, char **argv) {
     if (e == NULL) {
         printf("\nNode %s is a member of %s.\n", g.node_name, g.identity.server);
         fflush(stdout);
-        g.renewals = workqueue_new(&(struct workqueue_config){.name = "certificates", .threads = 1, .run = renew, .arg = &g});
-        workqueue_add(g.renewals, "all");
+        start_chores(&g);
         signals_wait_stop();
     }
     stop(&g);

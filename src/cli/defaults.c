@@ -65,6 +65,8 @@ static const struct object objects[] = {
      "'subjects':[{'kind':'User','apiGroup':'rbac.authorization.k8s.io','name':'system:anonymous'}]}", NULL},
     {&resource_rbac_clusterroles, NULL, "{'metadata':{'name':'coracle:pod-credentials'},'rules':[{'nonResourceURLs':['/coracle/pod-credentials'],'verbs':['post']}]}", NULL},
     {&resource_rbac_clusterrolebindings, NULL, GROUP_BINDING("coracle:pod-credentials", "coracle:pod-credentials", "system:nodes"), NULL},
+    {&resource_rbac_clusterroles, NULL, "{'metadata':{'name':'coracle:instance-metadata'},'rules':[{'nonResourceURLs':['/coracle/instance-metadata'],'verbs':['get']}]}", NULL},
+    {&resource_rbac_clusterrolebindings, NULL, GROUP_BINDING("coracle:instance-metadata", "coracle:instance-metadata", "system:nodes"), NULL},
     {&resource_rbac_clusterrolebindings, NULL, GROUP_BINDING("coracle:node-bootstrapper", "system:node-bootstrapper", "system:bootstrappers:coracle:nodes"), NULL},
     {&resource_rbac_clusterrolebindings, NULL, GROUP_BINDING("coracle:node-approval", CSR_ROLE "nodeclient", "system:bootstrappers:coracle:nodes"), NULL},
     {&resource_rbac_clusterrolebindings, NULL, GROUP_BINDING("coracle:node-renewal", CSR_ROLE "selfnodeclient", "system:nodes"), NULL},

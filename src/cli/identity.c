@@ -1,5 +1,6 @@
 #include "cli/identity.h"
 #include "base/str.h"
+#include "platform/aws/instance_metadata.h"
 
 struct identity {
     struct arena arena;
@@ -8,23 +9,49 @@ struct identity {
     struct eks *eks;
     const char *pods_url; /* NULL: not told to pods */
     bool tls;
+    struct instance_metadata_options metadata;
 };
 
 struct error *identity_exchange(struct arena *a, const char *token, const struct json **out, void *arg) {
     return eks_pod_credentials(((struct identity *)arg)->eks, a, token, out);
 }
 
-/* From a further node's agent: {"token": …}. Short enough for the loop. */
-static void serve_exchange(struct http_exchange *x, void *arg) {
+struct error *identity_describe_node(struct identity *i, struct arena *a, const char *node_name, const struct json **out) {
+    return instance_metadata(i->aws, a, node_name, &i->metadata, out);
+}
+
+/* ---- what further nodes' agents ask; short enough for the loop ---- */
+
+/* Takes the error. */
+static void reply_json(struct http_exchange *x, struct error *e, const struct json *out) {
     struct arena *a = &x->arena;
-    const struct json *body = NULL, *out = NULL;
-    struct error *e = json_parse(a, x->body ? x->body : "", x->body_len, &(struct json_limits){.max_depth = 4, .max_elements = 10}, NULL, &body);
-    if (e == NULL) e = identity_exchange(a, json_str_or(body, "token", ""), &out, arg);
     if (e != NULL && e->code == 0) e->code = 400;
     if (e != NULL) out = json_make(a, "{'kind':'Status','apiVersion':'v1','status':'Failure','reason':%s,'message':%s,'code':%d}", e->reason ? e->reason : "BadRequest", e->message, e->code);
     const char *text = json_text(a, out);
     http_reply(x, e ? e->code : 200, (struct http_header[]){{"content-type", "application/json"}}, 1, text, strlen(text), NULL, NULL);
     error_free(e);
+}
+
+/* {"token": …} */
+static void serve_exchange(struct http_exchange *x, void *arg) {
+    const struct json *body = NULL, *out = NULL;
+    struct error *e = json_parse(&x->arena, x->body ? x->body : "", x->body_len, &(struct json_limits){.max_depth = 4, .max_elements = 10}, NULL, &body);
+    if (e == NULL) e = identity_exchange(&x->arena, json_str_or(body, "token", ""), &out, arg);
+    reply_json(x, e, out);
+}
+
+/* The node is who the client certificate says, and nothing in the request: credentials of a node are for itself. */
+static const char *node_of_peer(const struct http_peer *p) {
+    bool node = p && p->common_name && p->organizations && str_starts(p->common_name, "system:node:") && str_in("system:nodes", p->organizations);
+    return node ? p->common_name + strlen("system:node:") : NULL;
+}
+
+static void serve_metadata(struct http_exchange *x, void *arg) {
+    const char *node = node_of_peer(x->peer);
+    const struct json *out = NULL;
+    if (node == NULL) return reply_json(x, error_api(403, "Forbidden", "instance metadata is given to nodes that show their client certificate"), NULL);
+    struct error *e = identity_describe_node(arg, &x->arena, node, &out);
+    reply_json(x, e, out);
 }
 
 /* ---- what the API server asks ---- */
@@ -106,6 +133,7 @@ struct error *identity_start(const struct identity_config *c, struct identity **
     i->api = c->api;
     i->aws = c->aws;
     i->tls = c->options->tls;
+    i->metadata = (struct instance_metadata_options){!c->options->real, c->options->pod_metadata, c->options->metadata_v1}; /* genuine AWS: the machine's own service stays */
     i->pods_url = c->options->pod_endpoint ? arena_strdup(&i->arena, c->aws_url) : NULL;
     struct eks_config e = {.aws = c->aws, .cluster = c->options->cluster_name, .endpoint = c->endpoint, .ca_pem = c->ca_pem, .issuer = apiserver_issuer(c->api), .service_cidr = c->service_cidr,
                            .version = "1.35", .check_issued = check_issued, .arg = i, .own_hosts = own_hosts(&i->arena, c), .real = c->options->real,
@@ -115,6 +143,7 @@ struct error *identity_start(const struct identity_config *c, struct identity **
     apiserver_add_grants(c->api, grants_of, i);
     apiserver_set_pod_identity(c->api, pod_identity, i);
     apiserver_add_path(c->api, POD_CREDENTIALS_PATH, serve_exchange, i);
+    apiserver_add_path(c->api, INSTANCE_METADATA_PATH, serve_metadata, i);
     return apiserver_add_oidc(c->api, identity_provider, i);
 }
 

@@ -21,3 +21,6 @@ void identity_free(struct identity *i); /* when no request is running; NULL is a
 /* For the agent of EKS Pod Identity on this node; further nodes' agents ask for the same at POD_CREDENTIALS_PATH. `arg` is the identity. */
 struct error *identity_exchange(struct arena *a, const char *token, const struct json **out, void *arg);
 #define POD_CREDENTIALS_PATH "/coracle/pod-credentials"
+/* Instance metadata of a node (instance_metadata.h). Further nodes ask for theirs, by their client certificates, at INSTANCE_METADATA_PATH. */
+MUST_CHECK struct error *identity_describe_node(struct identity *i, struct arena *a, const char *node_name, const struct json **out);
+#define INSTANCE_METADATA_PATH "/coracle/instance-metadata"

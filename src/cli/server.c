@@ -213,12 +213,19 @@ static struct error *start_node(struct server *s) {
 
 static bool wants_metadata(const struct server *s) { return s->aws != NULL && s->o.agent; }
 
+static struct error *exchange(struct arena *a, const char *token, const struct json **out, void *arg) {
+    return identity_exchange(a, token, out, ((struct server *)arg)->identity);
+}
+static struct error *describe(struct arena *a, const struct json **out, void *arg) {
+    struct server *s = arg;
+    return identity_describe_node(s->identity, a, s->node_name, out);
+}
+
 /* Where the genuine AWS is used, the machine's own metadata service stays visible. */
 static struct error *start_metadata(struct server *s) {
     TRY(network_hold_address(1, POD_IDENTITY_ADDRESS));
     if (!s->o.aws.real) TRY(network_hold_address(2, INSTANCE_METADATA_ADDRESS));
-    struct metadata_config c = {.exchange = identity_exchange, .arg = s->identity, .aws = awshost_aws(s->aws), .node_name = s->node_name, .cluster_cidr = s->o.cluster_cidr,
-                                .instance_metadata = !s->o.aws.real, .pods_allowed = s->o.aws.pod_metadata, .version_1 = s->o.aws.metadata_v1,
+    struct metadata_config c = {.exchange = exchange, .describe = s->o.aws.real ? NULL : describe, .arg = s, .cluster_cidr = s->o.cluster_cidr,
                                 .loops = s->loops, .loop_count = s->loop_count};
     return metadata_start(&c, &s->metadata);
 }

@@ -187,3 +187,52 @@ web_identity() { a sts assume-role-with-web-identity --role-arn "arn:aws:iam::$A
     role coracle-node "{\"Service\":\"ec2.amazonaws.com\"}" sts:AssumeRole
     host env -u AWS_PROFILE HOME=/nonexistent AWS_DEFAULT_REGION=us-east-1 AWS_ENDPOINT_URL="$(head -1 "$CLUSTER/n1/data/aws-endpoint")" AWS_CA_BUNDLE="$CLUSTER/n1/data/ca.crt" "$VENV/bin/aws" sts get-caller-identity | grep -q assumed-role/coracle-node/i-
 }
+# Instance metadata of a node, to a process of that node: imds N PATH.
+imds() { on_node "$1" curl -m 3 -sf -H "x-aws-ec2-metadata-token: $(imds_token "$1")" "http://169.254.169.254/latest/$2"; }
+imds_token() { on_node "$1" curl -m 3 -s -X PUT -H 'x-aws-ec2-metadata-token-ttl-seconds: 60' http://169.254.169.254/latest/api/token; }
+imds_code() { on_node 2 curl -m 3 -s -o /dev/null -w '%{http_code}' "$@"; }
+@test "a further node serves metadata of its own" {
+    eventually 20 imds 2 meta-data/instance-id
+    local own; own=$(a ec2 describe-instances --filters Name=private-dns-name,Values=node-2 --query 'Reservations[0].Instances[0].InstanceId' --output text)
+    [ "$(imds 2 meta-data/instance-id)" = "$own" ]
+    [ "$(imds 1 meta-data/instance-id)" != "$own" ]
+    [ "$(imds 2 meta-data/local-ipv4)" = "$NET.12" ]
+    [ "$(imds 2 meta-data/placement/availability-zone)" = us-east-1a ]
+    [ "$(imds 2 dynamic/instance-identity/document | jq -r '.instanceId + .region')" = "${own}us-east-1" ]
+    [ "$(imds 2 meta-data/placement/)" = "$(printf 'availability-zone\nregion')" ]
+}
+@test "a further node's role is its own identity" {
+    eventually 10 imds 2 meta-data/iam/security-credentials/coracle-node
+    local own; own=$(imds 2 meta-data/instance-id)
+    on_node 2 env -u KUBECONFIG -u AWS_PROFILE HOME=/nonexistent AWS_DEFAULT_REGION=us-east-1 AWS_ENDPOINT_URL="$(head -1 "$CLUSTER/n1/data/aws-endpoint")" AWS_CA_BUNDLE="$CLUSTER/n1/data/ca.crt" "$VENV/bin/aws" sts get-caller-identity | grep -q "assumed-role/coracle-node/$own"
+}
+@test "a further node's metadata wants a session token, and no proxy" {
+    local url=http://169.254.169.254/latest
+    [ "$(imds_code $url/meta-data/)" = 401 ]
+    [ "$(imds_code -H 'x-aws-ec2-metadata-token: 7fffffff.AAAA' $url/meta-data/)" = 401 ]
+    [ "$(imds_code -H "x-aws-ec2-metadata-token: $(imds_token 1)" $url/meta-data/)" = 401 ]
+    [ "$(imds_code -X PUT $url/api/token)" = 400 ]
+    [ "$(imds_code -X PUT -H 'x-aws-ec2-metadata-token-ttl-seconds: 21601' $url/api/token)" = 400 ]
+    [ "$(imds_code -X PUT -H 'x-aws-ec2-metadata-token-ttl-seconds: 60' -H 'x-forwarded-for: 192.0.2.1' $url/api/token)" = 403 ]
+    [ "$(imds_code -X PUT -H 'x-aws-ec2-metadata-token-ttl-seconds: 60' $url/api/token)" = 200 ]
+}
+@test "a pod on a further node is refused its metadata, one in the node's network is not" {
+    has "403" k exec pi2 -- wget -S -O- http://169.254.169.254/latest/meta-data/
+    k run hostnet --image coracle.test/busybox:1 --overrides '{"spec":{"nodeName":"node-2","hostNetwork":true,"terminationGracePeriodSeconds":0}}' -- sleep 3600
+    k wait --for=condition=Ready --timeout=60s pod/hostnet
+    has "401" k exec hostnet -- wget -S -O- http://169.254.169.254/latest/meta-data/
+}
+@test "another machine of the network is refused" {
+    ip -n "$NAME-sw" route replace 169.254.169.254/32 via "$NET.12"
+    local code; code=$(ip netns exec "$NAME-sw" curl -s -m 3 -o /dev/null -w '%{http_code}' http://169.254.169.254/latest/meta-data/) || true
+    [ "$code" = 403 ]
+}
+@test "a node's metadata is given to nothing but its client certificate" {
+    has "client certificate" k get --raw /coracle/instance-metadata
+    has "client certificate" k get --raw /coracle/instance-metadata --as system:node:node-2 --as-group system:nodes
+    has "orbidden" as viewer get --raw /coracle/instance-metadata
+}
+@test "IRSA: a pod on a further node gets the role of its service account" {
+    sdk_pod irsa2 app node-2
+    has "assumed-role/irsa/" python_in irsa2
+}

@@ -1,5 +1,7 @@
 /* From AWS identities to users: access entries, aws-auth, templates, modes, and what access policies grant. */
 #include "platform_fixture.h"
+#include "platform/aws/instance_metadata.h"
+#include "platform/aws/sts.h"
 
 static const struct json *parse(struct arena *a, const char *text) {
     const struct json *v = NULL;
@@ -135,11 +137,62 @@ static void the_mode_decides_who_is_asked(void **state) {
     assert_null(name_of(f, &only_mapped));
 }
 
+/* ---- nodes ---- */
+
+static void add_node(struct fixture *f, const char *name, const char *provider) {
+    fail_on(client_create(f->client, &resource_nodes, NULL, json_make(&f->arena, "{'metadata':{'name':%s},'spec':{'providerID':%s}}", name, provider), NULL));
+}
+
+static const struct json *values_of(struct fixture *f, const char *node) {
+    const struct json *out = NULL;
+    fail_on(instance_metadata(f->aws, &f->arena, node, &(struct instance_metadata_options){.enabled = true}, &out));
+    return json_member(out, "values");
+}
+
+#define NODE_CREDENTIALS "meta-data/iam/security-credentials/coracle-node"
+
+static void a_node_is_told_of_itself(void **state) {
+    struct fixture *f = *state;
+    const char *trust = "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"Service\":\"ec2.amazonaws.com\"},\"Action\":\"sts:AssumeRole\"}]}";
+    const struct json *out = NULL;
+    add_node(f, "n1", "aws:///us-east-1b/i-00000000000000001");
+    add_node(f, "n2", "aws:///us-east-1b/i-00000000000000002");
+    assert_null(json_member(values_of(f, "n1"), NODE_CREDENTIALS)); /* no role yet */
+    fail_on(iam_create(f->aws->iam, IAM_ROLE, "coracle-node", json_make(&f->arena, "{'Path':'/','AssumeRolePolicyDocument':%s,'MaxSessionDuration':3600}", trust)));
+    const struct json *values = values_of(f, "n1"), *given = NULL;
+    assert_string_equal(json_str(json_member(values, "meta-data/instance-id"), NULL), "i-00000000000000001");
+    given = parse(&f->arena, json_str(json_member(values, NODE_CREDENTIALS), NULL));
+    assert_string_equal(json_str(given, "Code"), "Success");
+    struct sts_session *s;
+    const char *secret;
+    fail_on(sts_open_session(f->aws, &f->arena, json_str(given, "AccessKeyId"), json_str(given, "Token"), &s, &secret));
+    assert_string_equal(s->session_name, "i-00000000000000001");
+    assert_string_equal(secret, json_str(given, "SecretAccessKey"));
+    fail_on(instance_metadata(f->aws, &f->arena, "n1", &(struct instance_metadata_options){0}, &out));
+    assert_null(json_member(out, "values"));
+    cleanup_error struct error *e = instance_metadata(f->aws, &f->arena, "n3", &(struct instance_metadata_options){.enabled = true}, &out);
+    assert_int_equal(e->code, 503);
+}
+
+/* The provider id is the node's own word: who claims another's gets nothing by it. */
+static void an_instance_that_two_nodes_claim_is_nobodys(void **state) {
+    struct fixture *f = *state;
+    struct eks_identity node = {.arn = "arn:aws:sts::" ACCOUNT ":assumed-role/coracle-node/i-00000000000000002", .canonical_arn = "arn:aws:iam::" ACCOUNT ":role/coracle-node",
+                                .account = ACCOUNT, .user_id = "AROAEXAMPLE", .session_name = "i-00000000000000002", .key_id = "ASIAEXAMPLE"};
+    add_entry(f, "arn:aws:iam::" ACCOUNT ":role/coracle-node", "{\"principalArn\":\"arn:aws:iam::" ACCOUNT ":role/coracle-node\",\"type\":\"EC2_LINUX\"}");
+    assert_string_equal(name_of(f, &node), "system:node:n2");
+    add_node(f, "thief", "aws:///us-east-1b/i-00000000000000002");
+    assert_null(name_of(f, &node));
+    assert_null(json_member(values_of(f, "thief"), NODE_CREDENTIALS));
+    assert_null(json_member(values_of(f, "n2"), NODE_CREDENTIALS));
+    assert_non_null(json_member(values_of(f, "n1"), NODE_CREDENTIALS));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arns_of_sessions_become_their_roles), cmocka_unit_test(aws_auth_maps_roles_users_and_accounts), cmocka_unit_test(a_known_path_must_be_the_mappings),
         cmocka_unit_test(broken_parts_of_aws_auth_let_nobody_in), cmocka_unit_test(access_entries_come_before_aws_auth), cmocka_unit_test(policies_grant_where_their_scope_is),
-        cmocka_unit_test(the_mode_decides_who_is_asked),
+        cmocka_unit_test(the_mode_decides_who_is_asked), cmocka_unit_test(a_node_is_told_of_itself), cmocka_unit_test(an_instance_that_two_nodes_claim_is_nobodys),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

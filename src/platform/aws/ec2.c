@@ -103,7 +103,6 @@ static struct error *check_ids(const struct aws_request *r, const struct aws_ins
     return NULL;
 }
 
-/* A reservation per node: they were not launched together. */
 static struct error *describe_instances(struct aws_request *r, const struct json **out) {
     size_t count;
     int64_t max, from = 0;
@@ -120,7 +119,7 @@ static struct error *describe_instances(struct aws_request *r, const struct json
     for (; at < count && reservations.len < (size_t)max; at++) {
         if (!listed(r, "InstanceId", all[at].id) || !passes(r, instance_filters, &all[at])) continue;
         json_array_add(&reservations, json_make(r->arena, "{'reservationId':%s,'ownerId':%s,'groupSet':[],'instancesSet':[%v]}",
-                                                arena_printf(r->arena, "r-%s", all[at].id + 2), r->aws->account, instance_json(r, &all[at])));
+                                                aws_reservation_id(r->arena, &all[at]), r->aws->account, instance_json(r, &all[at])));
     }
     const char *next = at < count ? arena_printf(r->arena, "%zu", at) : NULL;
     *out = json_make(r->arena, "{'reservationSet':%v,'nextToken':%s}", json_array_done(&reservations), next);

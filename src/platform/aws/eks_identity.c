@@ -119,21 +119,24 @@ static bool instance_form(const char *s) {
     return str_starts(s, "i-") && (n == 10 || n == 19) && strspn(s + 2, "0123456789abcdef") == n - 2;
 }
 
-/* The private DNS name of an instance is its node's name. */
+/* The private DNS name of an instance is its node's name. One that two nodes claim is nobody's. */
 static const char *private_dns_name(struct eks *e, struct arena *a, const char *instance) {
     size_t count;
     const struct aws_instance *all = aws_instances(e->aws, a, &count);
+    const char *found = NULL;
     for (size_t i = 0; i < count; i++) {
-        if (strcmp(all[i].id, instance) == 0) return all[i].node;
+        if (strcmp(all[i].id, instance) != 0) continue;
+        if (found) return NULL;
+        found = all[i].node;
     }
-    return NULL;
+    return found;
 }
 
 static const char *render(struct eks *e, struct arena *a, const char *template, const struct eks_identity *id, const char **out) {
     if (strstr(template, "{{EC2PrivateDNSName}}")) {
         if (!instance_form(id->session_name)) return "SessionName did not contain an instance id";
         const char *dns = private_dns_name(e, a, id->session_name);
-        if (dns == NULL) return "no node of that instance id";
+        if (dns == NULL) return "no node, or more than one, of that instance id";
         template = replace_all(a, template, "{{EC2PrivateDNSName}}", dns);
     }
     template = replace_all(a, template, "{{AccountID}}", id->account);

@@ -64,3 +64,13 @@ struct aws_instance *aws_instances(const struct aws *w, struct arena *a, size_t 
     *count = nodes.len;
     return all;
 }
+
+const char *aws_reservation_id(struct arena *a, const struct aws_instance *i) { return arena_printf(a, "r-%s", i->id + 2); }
+
+size_t aws_instance_count(const struct aws *w, const char *id) {
+    cleanup_arena struct arena a = {0};
+    size_t nodes, count = 0;
+    const struct aws_instance *all = aws_instances(w, &a, &nodes);
+    for (size_t i = 0; i < nodes; i++) count += strcmp(all[i].id, id) == 0;
+    return count;
+}

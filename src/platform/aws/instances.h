@@ -15,5 +15,8 @@ struct aws_instance {
 };
 /* All of it is in the arena. */
 void aws_instance_of(const struct aws *w, struct arena *a, const struct doc *node, struct aws_instance *out);
+const char *aws_reservation_id(struct arena *a, const struct aws_instance *i); /* a reservation per node: they were not launched together */
+/* How many nodes say that they are the instance: spec.providerID is the node's own word. */
+size_t aws_instance_count(const struct aws *w, const char *id);
 /* All nodes, ordered by name. */
 struct aws_instance *aws_instances(const struct aws *w, struct arena *a, size_t *count);

@@ -2,26 +2,30 @@
  *   169.254.170.23   EKS Pod Identity's agent: a pod's token becomes credentials of its role
  *   169.254.169.254  the instance metadata service, version 2: region, zone, instance, credentials of the node's role
  *
- * The metadata service answers pods only if they are allowed (processes in the node's own network always); version 1, without a
- * session token, is off unless switched on. Nothing is kept per session: a token is an expiry under the cluster's key, good for
- * the address that it was given to. */
+ * The metadata service answers processes of the node's own network; pods only if they are allowed, and nobody else, whoever has a
+ * way to the node. A session token is an expiry under a key of this process, good for the address that it was given to, so that
+ * nothing is kept per session. */
 #pragma once
-#include "platform/aws/eks.h"
+#include "base/clock.h"
+#include "json/json.h"
+#include "net/http.h"
 
 #define POD_IDENTITY_ADDRESS "169.254.170.23"
 #define INSTANCE_METADATA_ADDRESS "169.254.169.254"
 
+/* Both may block; they are called on workers. `arg` is the config's. */
+/* Makes credentials of a pod's token, as eks_pod_credentials does, here or where the cluster's server is. */
+typedef struct error *metadata_exchange_fn(struct arena *a, const char *token, const struct json **out, void *arg);
+/* What there is to say of this node (instance_metadata.h), enabled. */
+typedef struct error *metadata_describe_fn(struct arena *a, const struct json **out, void *arg);
+
 struct metadata;
 struct metadata_config {
-    /* Makes credentials of a pod's token, as eks_pod_credentials does, here or where the cluster's server is. May block. */
-    struct error *(*exchange)(struct arena *a, const char *token, const struct json **out, void *arg);
+    metadata_exchange_fn *exchange; /* NULL: no agent */
+    metadata_describe_fn *describe; /* NULL: no instance metadata */
     void *arg;
-    struct aws *aws;           /* for instance metadata */
-    const char *node_name;     /* whose metadata it is */
-    const char *cluster_cidr;  /* pods come from there */
-    bool instance_metadata;    /* false: only the agent; the three above are not needed then */
-    bool pods_allowed;
-    bool version_1;
+    int64_t keep;              /* ns: so long an answer of `describe` is good; while it fails, the last one stays */
+    const char *cluster_cidr;  /* pods come from there; for instance metadata */
     struct loop *const *loops;
     size_t loop_count;
     int port;                  /* 0: 80 */
