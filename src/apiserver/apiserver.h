@@ -19,6 +19,7 @@ struct oidc_provider {
     const char *username_claim, *username_prefix; /* NULL: "sub"; the issuer and "#" (for the claim email: none). "-": none */
     const char *groups_claim, *groups_prefix;     /* NULL: none */
     const struct json *required_claims;           /* claim to value; NULL: none */
+    const char *const *signing_algs;              /* ends with NULL; NULL: RS256 */
 };
 
 struct apiserver_config {

@@ -10,6 +10,7 @@ bool authn_token(struct apiserver *s, struct arena *a, const char *token, const 
                  const char *const **matched, const char **why);
 const struct json *user_json(struct arena *a, const struct user *u); /* as a UserInfo */
 struct user user_with_groups(struct arena *a, const char *name, const char *const *groups, const char *more);
+void user_add_credential(struct arena *a, struct user *u, const char *id); /* an authenticator names the credential that was used */
 const char *const *strings_add(struct arena *a, const char *const *list, const char *s);
 
 /* oidc.c */

@@ -18,8 +18,7 @@ struct user user_with_groups(struct arena *a, const char *name, const char *cons
     return (struct user){.name = arena_strdup(a, name), .uid = "", .groups = strings_add(a, groups, more)};
 }
 
-/* An authenticator names the credential that was used. */
-static void add_credential(struct arena *a, struct user *u, const char *id) {
+void user_add_credential(struct arena *a, struct user *u, const char *id) {
     struct user_extra *extra = arena_calloc(a, 1, sizeof(*extra));
     *extra = (struct user_extra){EXTRA_CREDENTIAL_ID, strings_add(a, NULL, id)};
     u->extra = extra;
@@ -93,7 +92,7 @@ static bool certificate_user(struct request *r) {
     const struct http_peer *p = r->x->peer;
     if (p == NULL || p->common_name == NULL || !*p->common_name) return false;
     r->user = user_with_groups(r->arena, p->common_name, p->organizations, "system:authenticated");
-    add_credential(r->arena, &r->user, arena_printf(r->arena, "X509SHA256=%s", p->cert_sha256));
+    user_add_credential(r->arena, &r->user, arena_printf(r->arena, "X509SHA256=%s", p->cert_sha256));
     return true;
 }
 

@@ -3,6 +3,9 @@
 #include "apiserver/auth.h"
 #include "net/issuer_keys.h"
 
+/* What --oidc-signing-algs may name. */
+static const char *const signing_algorithms[] = {"RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512", NULL};
+
 struct oidc {
     struct apiserver *server;
     struct issuer_keys *keys;
@@ -28,7 +31,11 @@ static bool applies(void *arg) {
 
 static const char *required_claims_problem(struct arena *a, const struct oidc_provider *p, const struct jwt *j) {
     JSON_EACH_MEMBER(m, p->required_claims) {
-        if (!json_str_is(json_member(j->claims, m->key), NULL, json_str_or(&m->value, NULL, ""))) return arena_printf(a, "oidc: required claim %s is not as required", m->key);
+        const struct json *v = json_member(j->claims, m->key);
+        const char *want = json_str_or(&m->value, NULL, ""), *got = json_str(v, NULL);
+        if (v == NULL) return arena_printf(a, "oidc: required claim %s not present in ID token", m->key);
+        if (got == NULL) return arena_printf(a, "oidc: parse claim %s: no string", m->key);
+        if (strcmp(got, want) != 0) return arena_printf(a, "oidc: required claim %s value does not match. Got = %.200s, want = %s", m->key, got, want);
     }
     return NULL;
 }
@@ -40,35 +47,57 @@ static const char *username_prefix(struct arena *a, const struct oidc_provider *
     return strcmp(p->username_claim, "email") == 0 ? "" : arena_printf(a, "%s#", p->issuer);
 }
 
-static const char *const *groups_of(struct arena *a, const struct oidc_provider *p, const struct jwt *j) {
-    const struct json *v = p->groups_claim && *p->groups_claim ? json_member(j->claims, p->groups_claim) : NULL;
-    const char *prefix = p->groups_prefix ? p->groups_prefix : "", *const *out = NULL;
-    if (json_is(v, JSON_STRING)) out = strings_add(a, out, arena_printf(a, "%s%s", prefix, json_str(v, NULL)));
-    JSON_EACH(g, v) {
-        if (json_is(g, JSON_STRING)) out = strings_add(a, out, arena_printf(a, "%s%s", prefix, json_str(g, NULL)));
+static const char *read_name(struct arena *a, const struct oidc_provider *p, const struct jwt *j, const char **out) {
+    const struct json *v = json_member(j->claims, p->username_claim), *verified = json_member(j->claims, "email_verified");
+    const char *name = json_str(v, NULL);
+    if (v == NULL) return arena_printf(a, "oidc: parse username claims \"%s\": claim not present", p->username_claim);
+    if (name == NULL || *name == '\0') return arena_printf(a, "oidc: parse username claims \"%s\": no name", p->username_claim);
+    if (strcmp(p->username_claim, "email") == 0 && verified) {
+        if (!json_is(verified, JSON_BOOL)) return "oidc: parse 'email_verified' claim: no boolean";
+        if (!json_bool(verified, NULL, false)) return "oidc: email not verified";
     }
-    return out;
+    *out = arena_printf(a, "%s%s", username_prefix(a, p), name);
+    return NULL;
+}
+
+/* A string, or a list of strings. A claim that is kept elsewhere (_claim_names) must not pass for an absent one. */
+static const char *read_groups(struct arena *a, const struct oidc_provider *p, const struct jwt *j, const char *const **out) {
+    if (p->groups_claim == NULL || *p->groups_claim == '\0') return NULL;
+    const struct json *v = json_member(j->claims, p->groups_claim), *one;
+    const char *prefix = p->groups_prefix ? p->groups_prefix : "";
+    if (v == NULL && json_member(json_member(j->claims, "_claim_names"), p->groups_claim)) return "oidc: could not expand distributed claims: they are not read here";
+    if (v == NULL || json_is(v, JSON_NULL)) return NULL;
+    if (json_is(v, JSON_STRING)) v = json_append(a, &json_empty_array, v);
+    for (size_t i = 0; (one = json_at(v, i)) != NULL && json_is(one, JSON_STRING); i++) *out = strings_add(a, *out, arena_printf(a, "%s%s", prefix, json_str(one, NULL)));
+    if (!json_is(v, JSON_ARRAY) || one != NULL) return arena_printf(a, "oidc: parse groups claim \"%s\": neither a string nor a list of strings", p->groups_claim);
+    return NULL;
 }
 
 static bool read_user(struct arena *a, const struct oidc_provider *p, const struct jwt *j, struct user *out, const char **why) {
-    const char *name = json_str(json_member(j->claims, p->username_claim), NULL);
-    const struct json *verified = json_member(j->claims, "email_verified");
-    if (name == NULL || *name == '\0') return *why = arena_printf(a, "oidc: parse username claims \"%s\": claim not present", p->username_claim), false;
-    if (strcmp(p->username_claim, "email") == 0 && verified && !json_bool(verified, NULL, false)) return *why = "oidc: email not verified", false;
-    if ((*why = required_claims_problem(a, p, j)) != NULL) return false;
-    *out = user_with_groups(a, arena_printf(a, "%s%s", username_prefix(a, p), name), groups_of(a, p, j), "system:authenticated");
+    const char *name = NULL, *jti = json_str(json_member(j->claims, "jti"), NULL), *const *groups = NULL;
+    if ((*why = read_name(a, p, j, &name)) || (*why = read_groups(a, p, j, &groups)) || (*why = required_claims_problem(a, p, j))) return false;
+    *out = user_with_groups(a, name, groups, "system:authenticated");
+    if (jti && *jti) user_add_credential(a, out, arena_printf(a, "JTI=%s", jti));
     return true;
 }
 
+/* Whose token is it? Asked before anything else of it counts, the algorithm included. */
+static bool issued_by(struct arena *a, const char *token, const char *issuer, struct jwt *j) {
+    return jwt_parse_algs(a, token, signing_algorithms, j) == NULL && str_eq(jwt_issuer(j), issuer);
+}
+
 static bool authenticate(struct arena *a, const char *token, struct user *out, const char **why, void *arg) {
+    static const char *const usual[] = {"RS256", NULL};
     struct oidc *o = arg;
     struct oidc_provider p;
     struct jwt j;
-    if (!o->provider(a, &p, o->arg) || jwt_parse(a, token, &j) != NULL || !str_eq(jwt_issuer(&j), p.issuer)) return false;
+    if (!o->provider(a, &p, o->arg) || !issued_by(a, token, p.issuer, &j)) return false;
     struct jwt_expected x = {.issuer = p.issuer, .audiences = (const char *const[]){p.client_id, NULL}, .now = clock_wall(o->server->clock), .skew = SECONDS(60)};
     if (p.username_claim == NULL || *p.username_claim == '\0') p.username_claim = "sub";
+    if (!str_in(j.alg, p.signing_algs ? p.signing_algs : usual)) return *why = arena_printf(a, "oidc: verify token: id token signed with unsupported algorithm %s", j.alg), false;
     if (jwt_check(a, &j, &x, why) != JWT_GOOD) return *why = arena_printf(a, "oidc: verify token: %s", *why), false;
-    return issuer_keys_verify(o->keys, a, p.issuer, &j, why) && read_user(a, &p, &j, out, why);
+    if (!issuer_keys_verify(o->keys, a, p.issuer, &j, why)) return *why = arena_printf(a, "oidc: verify token: %s", *why), false;
+    return read_user(a, &p, &j, out, why);
 }
 
 /* ---- setting up ---- */
@@ -90,11 +119,27 @@ struct error *apiserver_add_oidc(struct apiserver *s, apiserver_oidc_fn *provide
     return NULL;
 }
 
+static bool any_flag(const struct apiserver *s) {
+    const struct oidc_provider *p = &s->config.oidc;
+    return p->issuer || p->client_id || p->username_prefix || p->groups_claim || p->groups_prefix || json_len(p->required_claims) > 0 || s->config.oidc_ca;
+}
+
+static struct error *check_issuer(const struct apiserver *s, const char *issuer) {
+    if (!str_starts(issuer, "https://")) return error_new("--oidc-issuer-url: \"%s\": URL scheme must be https", issuer);
+    if (strchr(issuer, '@')) return error_new("--oidc-issuer-url: URL must not contain a username or password");
+    if (strchr(issuer, '?')) return error_new("--oidc-issuer-url: \"%s\": URL must not contain a query", issuer);
+    if (strchr(issuer, '#')) return error_new("--oidc-issuer-url: \"%s\": URL must not contain a fragment", issuer);
+    if (strcmp(issuer, s->config.issuer) == 0) return error_new("--oidc-issuer-url: \"%s\": URL must not overlap with disallowed issuers: [%s]", issuer, s->config.issuer);
+    return NULL;
+}
+
 struct error *oidc_from_flags(struct apiserver *s) {
     const struct oidc_provider *p = &s->config.oidc;
-    if (p->issuer == NULL) return p->client_id ? error_new("oidc-issuer-url and oidc-client-id must be specified together when any oidc-* flags are set") : NULL;
-    if (p->client_id == NULL) return error_new("oidc-issuer-url and oidc-client-id must be specified together when any oidc-* flags are set");
-    if (!str_starts(p->issuer, "https://")) return error_new("--oidc-issuer-url: URL scheme must be https");
-    if (strcmp(p->issuer, s->config.issuer) == 0) return error_new("--oidc-issuer-url: is the issuer of the cluster's own service account tokens");
+    if (!any_flag(s)) return NULL;
+    if (p->issuer == NULL || p->client_id == NULL) return error_new("oidc-issuer-url and oidc-client-id must be specified together when any oidc-* flags are set");
+    TRY(check_issuer(s, p->issuer));
+    for (size_t i = 0; p->signing_algs && p->signing_algs[i]; i++) {
+        if (!str_in(p->signing_algs[i], signing_algorithms)) return error_new("oidc: unsupported signing alg: \"%s\"", p->signing_algs[i]);
+    }
     return apiserver_add_oidc(s, from_flags, s);
 }

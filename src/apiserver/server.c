@@ -36,6 +36,7 @@ static void copy_config(struct apiserver *s, const struct apiserver_config *c) {
     const char **oidc[] = {&s->config.oidc.issuer, &s->config.oidc.client_id, &s->config.oidc.username_claim, &s->config.oidc.username_prefix,
                            &s->config.oidc.groups_claim, &s->config.oidc.groups_prefix, &s->config.oidc_ca};
     for (size_t i = 0; i < ARRAY_LEN(oidc); i++) *oidc[i] = copy(a, *oidc[i]);
+    s->config.oidc.signing_algs = copy_list(a, c->oidc.signing_algs);
     if (c->oidc.required_claims) s->config.oidc.required_claims = json_copy(a, c->oidc.required_claims);
     s->config.audit_log_path = copy(a, c->audit_log_path);
     s->config.audit_policy_file = copy(a, c->audit_policy_file);

@@ -98,9 +98,10 @@ static void pod_identity(struct arena *a, const char *ns, const char *account, s
 }
 
 static bool identity_provider(struct arena *a, struct oidc_provider *out, void *arg) {
+    static const char *const algs[] = {"RS256", "ES256", NULL};
     const struct json *o = eks_identity_provider(((struct identity *)arg)->eks, a);
     *out = (struct oidc_provider){json_str(o, "issuerUrl"), json_str(o, "clientId"), json_str(o, "usernameClaim"), json_str(o, "usernamePrefix"), json_str(o, "groupsClaim"),
-                                  json_str(o, "groupsPrefix"), json_member(o, "requiredClaims")};
+                                  json_str(o, "groupsPrefix"), json_member(o, "requiredClaims"), algs};
     return o != NULL;
 }
 

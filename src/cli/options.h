@@ -23,7 +23,7 @@ struct server_options {
     const char *const *tls_san;
     const char *token_auth_file, *issuer;
     const char *oidc_issuer, *oidc_client_id, *oidc_ca_file, *oidc_username_claim, *oidc_username_prefix, *oidc_groups_claim, *oidc_groups_prefix;
-    const char *const *oidc_required_claims;
+    const char *const *oidc_required_claims, *const *oidc_signing_algs;
     const char *audit_log_path, *audit_policy_file;
     int64_t audit_log_maxsize, audit_log_maxbackup;
     const char *const *audiences, *const *authorization_mode, *const *feature_gates;

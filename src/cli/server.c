@@ -142,7 +142,7 @@ static struct error *start_api(struct server *s) {
     if (o->oidc_ca_file) TRY(read_text(&s->arena, o->oidc_ca_file, &oidc_ca));
     struct apiserver_config c = {
         .oidc = {o->oidc_issuer, o->oidc_client_id, o->oidc_username_claim, o->oidc_username_prefix, o->oidc_groups_claim, o->oidc_groups_prefix,
-                 labels_json(&s->arena, o->oidc_required_claims)},
+                 labels_json(&s->arena, o->oidc_required_claims), o->oidc_signing_algs},
         .oidc_ca = oidc_ca,
         .store = s->store, .clock = &clock_real, .client_loop = s->client_loop, .token_auth_file = o->token_auth_file, .client_ca = s->ca_pem,
         .anonymous = o->anonymous_auth, .authorization_modes = o->authorization_mode, .issuer = o->issuer, .audiences = o->audiences,
@@ -448,6 +448,7 @@ static const struct flag flags[] = {
     {"oidc-username-prefix", FLAG_STRING, O(oidc_username_prefix), NULL, "PREFIX", "prefix of user names; the issuer's URL and # if not given; - is none"},
     {"oidc-groups-claim", FLAG_STRING, O(oidc_groups_claim), NULL, "CLAIM", "claim with the user's groups"},
     {"oidc-groups-prefix", FLAG_STRING, O(oidc_groups_prefix), NULL, "PREFIX", "prefix of groups"},
+    {"oidc-signing-algs", FLAG_LIST, O(oidc_signing_algs), "RS256", "ALG,…", "signature algorithms that are accepted: RS256, ES256, PS256 and their siblings of 384 and 512 bits"},
     {"oidc-required-claim", FLAG_LIST, O(oidc_required_claims), NULL, "KEY=VALUE,…", "claims that must be there with these values"},
     {"audit-policy-file", FLAG_STRING, O(audit_policy_file), NULL, "FILE", "audit.k8s.io/v1 Policy: what is logged at which level"},
     {"audit-log-path", FLAG_STRING, O(audit_log_path), NULL, "FILE", "where audit events go, one JSON object per line; - is standard output"},

@@ -1,5 +1,5 @@
 /* The public keys of OpenID Connect issuers: discovery document and JWKS, fetched over TLS and kept for a while. Only issuers
- * that an administrator has named may be asked for. Redirects are not followed, sizes and times are bounded, and an unknown key
+ * that an administrator has named may be asked for. Keys that could not be read anew stay good. Redirects are not followed, sizes and times are bounded, and an unknown key
  * id makes an issuer be asked anew at most every thirty seconds. Any thread but the client's loop; blocks while fetching. */
 #pragma once
 #include "net/http_client.h"

@@ -1,6 +1,6 @@
 /* JSON Web Tokens from anybody (RFC 7519 over RFC 7515): read, and checked for signature and claims. Hostile input: sizes
- * and depth are bounded, doubled members are refused, and only RS256 and ES256 exist (so neither "none" nor a public key
- * taken for an HMAC secret can pass). No I/O, no state: any thread. */
+ * and depth are bounded, doubled members are refused, and only algorithms of a list pass, RS256 and ES256 unless told otherwise
+ * (so neither "none" nor a public key taken for an HMAC secret can). No I/O, no state: any thread. */
 #pragma once
 #include "json/json.h"
 #include "net/pki.h"
@@ -9,7 +9,7 @@
 
 struct jwt {
     const struct json *head, *claims; /* objects */
-    const char *alg, *kid;            /* "RS256" or "ES256"; kid is NULL if absent */
+    const char *alg, *kid;            /* alg is one of the list; kid is NULL if absent */
     const char *text;                 /* borrowed */
     size_t signed_len;
     const char *signature;
@@ -17,6 +17,8 @@ struct jwt {
 };
 /* NULL: *out is filled, nothing of it is verified yet. Else what is wrong, for logs. */
 MUST_CHECK const char *jwt_parse(struct arena *a, const char *token, struct jwt *out);
+/* The same with other algorithms, of those that pki_verify knows; ends with NULL. */
+MUST_CHECK const char *jwt_parse_algs(struct arena *a, const char *token, const char *const *algs, struct jwt *out);
 bool jwt_signed_by(const struct jwt *j, const struct pki_key *k);
 /* The issuer, "" if it is no string. */
 const char *jwt_issuer(const struct jwt *j);

@@ -17,7 +17,7 @@ void pki_key_public_der(const struct pki_key *k, struct buf *out);
 static inline void cleanup_pki_key_(struct pki_key **k) { pki_key_free(*k); }
 #define cleanup_pki_key CLEANUP(cleanup_pki_key_)
 
-/* JSON Web Signatures (RFC 7518): "RS256/384/512" with RSA keys, "ES256/384/512" with the curve of that size. */
+/* JSON Web Signatures (RFC 7518): "RS256/384/512" and "PS256/384/512" with RSA keys, "ES256/384/512" with the curve of that size. */
 const char *pki_key_alg(const struct pki_key *k); /* the algorithm it signs with: "ES256", "RS256" …; NULL if unsupported */
 MUST_CHECK struct error *pki_sign(const struct pki_key *k, const void *p, size_t n, struct buf *signature);
 bool pki_verify(const struct pki_key *k, const char *alg, const void *p, size_t n, const void *signature, size_t signature_len);

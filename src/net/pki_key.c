@@ -141,9 +141,12 @@ void pki_key_public_der(const struct pki_key *k, struct buf *out)
 static const struct {
     const char *alg, *digest, *crv, *group; /* crv and group: NULL for RSA */
     size_t half;                            /* bytes of r, s, x, y */
+    bool pss;                               /* RSA with PSS padding, the salt as long as the digest (RFC 7518 section 3.5) */
 } algs[] = {
     {"RS256", "SHA256", NULL, NULL, 0},           {"RS384", "SHA384", NULL, NULL, 0},
-    {"RS512", "SHA512", NULL, NULL, 0},           {"ES256", "SHA256", "P-256", "prime256v1", 32},
+    {"RS512", "SHA512", NULL, NULL, 0},           {"PS256", "SHA256", NULL, NULL, 0, true},
+    {"PS384", "SHA384", NULL, NULL, 0, true},     {"PS512", "SHA512", NULL, NULL, 0, true},
+    {"ES256", "SHA256", "P-256", "prime256v1", 32},
     {"ES384", "SHA384", "P-384", "secp384r1", 48}, {"ES512", "SHA512", "P-521", "secp521r1", 66},
 };
 
@@ -203,6 +206,11 @@ static int ecdsa_der(const unsigned char *raw, size_t half, unsigned char **out)
     return n;
 }
 
+static bool use_pss(EVP_PKEY_CTX *ctx)
+{
+    return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PSS_PADDING) > 0 && EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST) > 0;
+}
+
 bool pki_verify(const struct pki_key *k, const char *alg, const void *p, size_t n, const void *signature, size_t len)
 {
     int i = alg_of(k, alg);
@@ -210,7 +218,8 @@ bool pki_verify(const struct pki_key *k, const char *alg, const void *p, size_t 
     unsigned char *der = NULL;
     int der_len = algs[i].half > 0 ? ecdsa_der(signature, algs[i].half, &der) : 0;
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    bool ok = EVP_DigestVerifyInit_ex(ctx, NULL, algs[i].digest, NULL, NULL, k->pkey, NULL) == 1 &&
+    EVP_PKEY_CTX *of = NULL;
+    bool ok = EVP_DigestVerifyInit_ex(ctx, &of, algs[i].digest, NULL, NULL, k->pkey, NULL) == 1 && (!algs[i].pss || use_pss(of)) &&
               EVP_DigestVerify(ctx, der != NULL ? der : signature, der != NULL ? (size_t)der_len : len, p, n) == 1;
     EVP_MD_CTX_free(ctx);
     OPENSSL_free(der);
@@ -254,11 +263,13 @@ static bool decode(struct arena *a, const char *s, char **out, size_t *n)
     return s != NULL && base64url_decode(a, s, strlen(s), out, n);
 }
 
+#define MIN_RSA 128 /* bytes: shorter ones are broken */
+
 static EVP_PKEY *import_rsa(struct arena *a, const struct pki_jwk *j)
 {
     char *n, *e;
     size_t n_len, e_len;
-    if (!decode(a, j->n, &n, &n_len) || !decode(a, j->e, &e, &e_len) || n_len > 2048 || e_len > 8) return NULL;
+    if (!decode(a, j->n, &n, &n_len) || !decode(a, j->e, &e, &e_len) || n_len < MIN_RSA || n_len > 2048 || e_len > 8) return NULL;
     OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
     BIGNUM *bn = BN_bin2bn((unsigned char *)n, (int)n_len, NULL), *be = BN_bin2bn((unsigned char *)e, (int)e_len, NULL);
     OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_N, bn);

@@ -71,6 +71,6 @@ size_t aws_instance_count(const struct aws *w, const char *id) {
     cleanup_arena struct arena a = {0};
     size_t nodes, count = 0;
     const struct aws_instance *all = aws_instances(w, &a, &nodes);
-    for (size_t i = 0; i < nodes; i++) count += strcmp(all[i].id, id) == 0;
+    for (size_t i = 0; i < nodes; i++) count += str_eq(all[i].id, id);
     return count;
 }
