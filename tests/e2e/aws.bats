@@ -3,9 +3,8 @@
 load lib.bash
 
 setup_file() {
-    VENV=$(dirname "$CORACLE")/aws-venv; export VENV
-    "$HERE/aws-venv" "$VENV"
-    export D=$BATS_FILE_TMPDIR/data HOME=$BATS_FILE_TMPDIR/home PATH=$VENV/bin:$PATH
+    aws_cli
+    export D=$BATS_FILE_TMPDIR/data HOME=$BATS_FILE_TMPDIR/home
     mkdir -p "$HOME"
     unset AWS_PROFILE AWS_CONFIG_FILE AWS_SHARED_CREDENTIALS_FILE AWS_ACCESS_KEY_ID AWS_CA_BUNDLE REQUESTS_CA_BUNDLE
     local port=$((20000 + RANDOM % 10000))

@@ -3,12 +3,11 @@
 load lib.bash
 
 setup_file() {
-    VENV=$(readlink -f "$(dirname "$CORACLE")")/aws-venv; export VENV
-    "$HERE/aws-venv" "$VENV"
+    aws_cli
     T=$BATS_FILE_TMPDIR; export T
     printf 'apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{level: Metadata}]\n' > "$T/audit.yaml"
     cluster_start cor-id 10.86.5 --nodes 2 -- --audit-log-path "$T/audit.log" --audit-policy-file "$T/audit.yaml"
-    export HOME=$T/home PATH=$VENV/bin:$PATH; mkdir -p "$HOME"
+    export HOME=$T/home; mkdir -p "$HOME"
     unset AWS_CONFIG_FILE AWS_SHARED_CREDENTIALS_FILE AWS_ACCESS_KEY_ID AWS_CA_BUNDLE REQUESTS_CA_BUNDLE http_proxy https_proxy HTTP_PROXY HTTPS_PROXY
     host env HOME="$HOME" "$CORACLE" aws init --data-dir "$CLUSTER/n1/data" > /dev/null
     export AWS_PROFILE=coracle
@@ -24,7 +23,7 @@ setup_file() {
 }
 teardown_file() { cluster_stop; }
 
-a() { host env -u KUBECONFIG HOME="$HOME" "$VENV/bin/aws" "$@"; }
+a() { host env -u KUBECONFIG HOME="$HOME" "$AWS" "$@"; }
 as() { local c=$1; shift; host env KUBECONFIG="$HOME/.kube/config" HOME="$HOME" PATH="$PATH" "$KUBECTL" --context "$c" "$@"; }
 role() { # role NAME PRINCIPAL ACTIONS [PATH]
     case $3 in [*) act=$3;; *) act="\"$3\"";; esac
@@ -114,7 +113,7 @@ node_in() { k exec "$1" -- "${@:2}" /sdk/js/node -e "$JS"; }
     a iam create-user --user-name brief > /dev/null
     local key id; key=$(a iam create-access-key --user-name brief --output json); id=$(jq -r .AccessKey.AccessKeyId <<< "$key")
     entry "arn:aws:iam::$ACCOUNT:user/brief" AmazonEKSViewPolicy type=cluster
-    local token; token=$(host env -u AWS_PROFILE HOME="$HOME" AWS_ACCESS_KEY_ID="$id" AWS_SECRET_ACCESS_KEY="$(jq -r .AccessKey.SecretAccessKey <<< "$key")" AWS_DEFAULT_REGION=us-east-1 "$VENV/bin/aws" eks get-token --cluster-name coracle --query status.token --output text)
+    local token; token=$(host env -u AWS_PROFILE HOME="$HOME" AWS_ACCESS_KEY_ID="$id" AWS_SECRET_ACCESS_KEY="$(jq -r .AccessKey.SecretAccessKey <<< "$key")" AWS_DEFAULT_REGION=us-east-1 "$AWS" eks get-token --cluster-name coracle --query status.token --output text)
     code() { host curl -sk -o /dev/null -w '%{http_code}' -H "authorization: Bearer $token" https://127.0.0.1:6443/api/v1/pods; }
     [ "$(code)" = 200 ]
     a iam delete-access-key --user-name brief --access-key-id "$id"
@@ -185,7 +184,7 @@ web_identity() { a sts assume-role-with-web-identity --role-arn "arn:aws:iam::$A
 }
 @test "the node's role is there for who may have it" {
     role coracle-node "{\"Service\":\"ec2.amazonaws.com\"}" sts:AssumeRole
-    host env -u AWS_PROFILE HOME=/nonexistent AWS_DEFAULT_REGION=us-east-1 AWS_ENDPOINT_URL="$(head -1 "$CLUSTER/n1/data/aws-endpoint")" AWS_CA_BUNDLE="$CLUSTER/n1/data/ca.crt" "$VENV/bin/aws" sts get-caller-identity | grep -q assumed-role/coracle-node/i-
+    host env -u AWS_PROFILE HOME=/nonexistent AWS_DEFAULT_REGION=us-east-1 AWS_ENDPOINT_URL="$(head -1 "$CLUSTER/n1/data/aws-endpoint")" AWS_CA_BUNDLE="$CLUSTER/n1/data/ca.crt" "$AWS" sts get-caller-identity | grep -q assumed-role/coracle-node/i-
 }
 # Instance metadata of a node, to a process of that node: imds N PATH.
 imds() { on_node "$1" curl -m 3 -sf -H "x-aws-ec2-metadata-token: $(imds_token "$1")" "http://169.254.169.254/latest/$2"; }
@@ -204,7 +203,7 @@ imds_code() { on_node 2 curl -m 3 -s -o /dev/null -w '%{http_code}' "$@"; }
 @test "a further node's role is its own identity" {
     eventually 10 imds 2 meta-data/iam/security-credentials/coracle-node
     local own; own=$(imds 2 meta-data/instance-id)
-    on_node 2 env -u KUBECONFIG -u AWS_PROFILE HOME=/nonexistent AWS_DEFAULT_REGION=us-east-1 AWS_ENDPOINT_URL="$(head -1 "$CLUSTER/n1/data/aws-endpoint")" AWS_CA_BUNDLE="$CLUSTER/n1/data/ca.crt" "$VENV/bin/aws" sts get-caller-identity | grep -q "assumed-role/coracle-node/$own"
+    on_node 2 env -u KUBECONFIG -u AWS_PROFILE HOME=/nonexistent AWS_DEFAULT_REGION=us-east-1 AWS_ENDPOINT_URL="$(head -1 "$CLUSTER/n1/data/aws-endpoint")" AWS_CA_BUNDLE="$CLUSTER/n1/data/ca.crt" "$AWS" sts get-caller-identity | grep -q "assumed-role/coracle-node/$own"
 }
 @test "a further node's metadata wants a session token, and no proxy" {
     local url=http://169.254.169.254/latest

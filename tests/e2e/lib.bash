@@ -36,6 +36,14 @@ k() { "$HERE/cluster" exec "$CLUSTER" "$KUBECTL" "$@"; }
 host() { "$HERE/cluster" exec "$CLUSTER" "$@"; }
 on_node() { "$HERE/cluster" node "$CLUSTER" "$@"; }
 
+aws_cli() { # the SDKs' environment, and the aws to test: PyPI's, or the one that AWS_CLI names
+    VENV=$(readlink -f "$(dirname "$CORACLE")")/aws-venv
+    "$HERE/aws-venv" "$VENV"
+    mkdir -p "$BATS_FILE_TMPDIR/bin"
+    ln -sf "${AWS_CLI:-$VENV/bin/aws}" "$BATS_FILE_TMPDIR/bin/aws"
+    export VENV AWS=$BATS_FILE_TMPDIR/bin/aws PATH=$BATS_FILE_TMPDIR/bin:$VENV/bin:$PATH
+}
+
 eventually() { # eventually SECONDS COMMAND...: until it succeeds
     local end=$((SECONDS + $1)); shift
     until "$@"; do [ $SECONDS -lt $end ] || { echo "never true: $*" >&2; return 1; }; sleep 0.2; done

@@ -5,8 +5,7 @@ load lib.bash
 ISSUER=https://localhost:8443 SECOND=https://localhost:8444
 
 setup_file() {
-    VENV=$(readlink -f "$(dirname "$CORACLE")")/aws-venv; export VENV
-    "$HERE/aws-venv" "$VENV"
+    aws_cli
     T=$BATS_FILE_TMPDIR; export T
     printf 'apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{level: Metadata}]\n' > "$T/audit.yaml"
     openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=issuer-ca -keyout "$T/ca.pem" -out "$T/ca.crt" 2> /dev/null
@@ -35,7 +34,7 @@ issuer() { # issuer DIR: a certificate and a key to sign with
 }
 token() { python3 "$HERE/oidc_issuer.py" token "$T/one" $ISSUER "$@"; }
 with() { local t=$1; shift; host "$KUBECTL" --kubeconfig /dev/null --server https://127.0.0.1:6443 --insecure-skip-tls-verify --token "$t" "$@"; }
-a() { host env -u KUBECONFIG HOME="$T/home" AWS_PROFILE=coracle "$VENV/bin/aws" "$@"; }
+a() { host env -u KUBECONFIG HOME="$T/home" AWS_PROFILE=coracle "$AWS" "$@"; }
 # refused WHY CLAIM...: a plain 401, and why in the audit log
 refused() {
     local why=$1 body; shift
