@@ -282,7 +282,7 @@ struct kind_search {
 
 static void same_kind(const struct resource *r, void *arg) {
     struct kind_search *q = arg;
-    if (strcmp(r->kind, q->kind) == 0 && strcmp(api_version(q->arena, r), q->api_version) == 0) q->found = r;
+    if (strcmp(r->kind, q->kind) == 0 && strcmp(api_version(q->arena, r), q->api_version) == 0 && !q->found) q->found = resource_hold(r);
 }
 
 static const struct resource *parameter_resource(struct change *c, const struct json *kind) {
@@ -296,12 +296,15 @@ struct gather {
     const struct resource *resource;
     const struct selector *selector;
     struct json_array list;
+    struct error *error;
 };
 
 static bool add_parameter(struct doc *d, void *arg) {
     struct gather *g = arg;
     if (g->selector && !label_selector_matches(g->selector, json_get(d->root, "metadata.labels"))) return true;
-    cleanup_doc struct doc *view = registry_view(g->c->r->server, g->resource, d);
+    cleanup_doc struct doc *view = NULL;
+    g->error = registry_view(g->resource, d, &view);
+    if (g->error) return false;
     json_array_add(&g->list, json_copy(g->c->r->arena, view->root));
     return true;
 }
@@ -309,15 +312,16 @@ static bool add_parameter(struct doc *d, void *arg) {
 /* The parameters of a binding: one `null` where the policy takes none (CollectParams). */
 static struct error *parameters(struct change *c, const struct policy *p, const struct binding *b, const struct json **out) {
     const struct json *kind = json_member(p->spec, "paramKind"), *ref = json_member(b->spec, "paramRef");
+    cleanup_resource const struct resource *held = NULL;
     struct gather g = {.c = c, .list = {.arena = c->r->arena}};
     if (!json_is(kind, JSON_OBJECT) || !json_is(ref, JSON_OBJECT)) return *out = json_make(c->r->arena, "[%v]", &json_null), NULL;
-    g.resource = parameter_resource(c, kind);
+    g.resource = held = parameter_resource(c, kind);
     const char *ns = json_str_or(ref, "namespace", ""), *name = json_str_or(ref, "name", "");
     if (*ns && !g.resource->namespaced) return error_new("paramRef.namespace must not be provided for a cluster-scoped `paramKind`");
     if (!*ns && g.resource->namespaced) ns = change_namespace(c);
     if (!*ns && g.resource->namespaced) return error_new("cannot use namespaced paramRef in policy binding that matches cluster-scoped resources");
     if (*name) {
-        cleanup_doc struct doc *d = registry_get(c->r->server, g.resource, *ns ? ns : NULL, name);
+        cleanup_doc struct doc *d = store_get(c->r->server->store, table_of(c->r->server, g.resource), key_for(c->r->arena, g.resource, ns, name));
         if (d) add_parameter(d, &g);
     } else {
         struct selector *s;
@@ -325,6 +329,7 @@ static struct error *parameters(struct change *c, const struct policy *p, const 
         g.selector = s;
         registry_each(c->r->server, g.resource, *ns ? ns : NULL, add_parameter, &g);
     }
+    if (g.error) return g.error;
     if (g.list.len == 0 && json_str_is(ref, "parameterNotFoundAction", "Deny"))
         return error_new("no params found for policy binding with `Deny` parameterNotFoundAction");
     *out = json_array_done(&g.list);

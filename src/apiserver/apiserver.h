@@ -74,10 +74,9 @@ struct store *apiserver_store(struct apiserver *s);
 /* The table that holds the resource's objects. Built-in objects are stored in the form of the storage version; all
  * resources but autoscaling/v1 and events.k8s.io/v1 are served as they are stored. */
 struct store_table *apiserver_table(struct apiserver *s, const struct resource *r);
-/* A built-in or custom resource that is served now, NULL if there is none. For custom ones valid until the server is
- * freed (definitions that were replaced are kept). */
+/* A built-in or custom resource that is served now, NULL if there is none; held for the caller (resource_release). */
 const struct resource *apiserver_resource(struct apiserver *s, const char *group, const char *version, const char *plural);
-/* Calls fn for every served resource, in discovery order; `served` changes whenever a definition does. */
+/* Calls fn for every served resource, in discovery order; it holds what it keeps (resource_hold). */
 void apiserver_each_resource(struct apiserver *s, void (*fn)(const struct resource *r, void *arg), void *arg);
 
 /* ---- calls in the same process: client/local.c ---- */
@@ -126,8 +125,10 @@ MUST_CHECK struct error *apiserver_call(struct apiserver *s, const struct apiser
 struct apiserver_watch;
 MUST_CHECK struct error *apiserver_watch_open(struct apiserver *s, const struct apiserver_call *c, uint64_t from, void (*wake)(void *arg),
                                               void *arg, struct apiserver_watch **out);
-/* event->doc of a DELETED event is borrowed like everything else, until the next call. */
+/* event->doc of a DELETED event is borrowed like everything else, until the next call. `lost`: the watch is over, the reader was too
+ * slow or (apiserver_watch_failure) an object could not be shown in the watch's version. */
 bool apiserver_watch_next(struct apiserver_watch *w, struct store_event *event, bool *lost);
+const struct error *apiserver_watch_failure(const struct apiserver_watch *w); /* NULL: none */
 uint64_t apiserver_watch_progress(struct apiserver_watch *w);
 void apiserver_watch_close(struct apiserver_watch *w);
 

@@ -1,6 +1,6 @@
 /* Calls from the same process: the stages behind authentication, without encoding; the caller's thread waits. */
 #include "apiserver/auth.h"
-#include "apiserver/change.h"
+#include "apiserver/crd.h"
 #include "apiserver/metrics_api.h"
 
 struct waiter {
@@ -20,9 +20,10 @@ static void call_done(struct request *r) {
 
 static void fill(struct request *r, struct apiserver *s, const struct apiserver_call *c, struct arena *a) {
     const struct resource *res = c->resource;
+    crd_ready(res);
     *r = (struct request){.server = s, .arena = a, .method = "", .path = "", .verb = c->verb, .is_resource = true, .group = res->group,
                           .version = res->version, .plural = res->plural, .ns = c->ns && res->namespaced ? c->ns : "", .name = c->name ? c->name : "",
-                          .subresource = c->subresource ? c->subresource : "", .resource = res, .content_type = c->patch_type, .body = c->body,
+                          .subresource = c->subresource ? c->subresource : "", .custom = resource_hold(res), .resource = res, .content_type = c->patch_type, .body = c->body,
                           .user_agent = c->user_agent, .warnings = {.arena = a}, .done = call_done, .audit_id = ""};
     if (res == &resource_namespaces) r->ns = r->name;
     if (c->options) r->options = *c->options;

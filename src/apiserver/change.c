@@ -1,7 +1,7 @@
 /* Creating and updating one object: the stages between decode and commit, in upstream's order (apiserver/pkg/endpoints/
  * handlers/create.go, update.go, registry/generic/registry/store.go). Updates are computed on the store's head and
  * committed on condition that it has not changed; if it has, they are computed again. */
-#include "apiserver/change.h"
+#include "apiserver/crd.h"
 
 #define MAX_ATTEMPTS 100
 
@@ -27,11 +27,21 @@ const char *manager_name(const struct request *r) {
     return arena_strndup(r->arena, agent, MIN(n, 128));
 }
 
+struct apply_options field_options(const struct change *c, const char *manager) {
+    struct apply_options o = {.manager = manager, .api_version = api_version(c->r->arena, c->resource), .subresource = c->sub, .now = request_now(c->r),
+                              .reset_fields = reset_fields(c)};
+    struct crd *crd = c->resource->crd;
+    if (crd && crd->definition->len > 1) o.convert = crd_convert_managed, o.arg = crd;
+    return o;
+}
+
+/* An update does not fail for its bookkeeping: what cannot be kept is dropped (upstream's UpdateNoErrors). */
 struct error *track_fields(struct change *c, const struct json *live) {
     struct request *r = c->r;
-    struct apply_options o = {.manager = manager_name(r), .api_version = api_version(r->arena, c->resource), .subresource = c->sub,
-                              .now = request_now(r), .reset_fields = reset_fields(c)};
-    return schema_managed_update(r->arena, c->resource->type, live, c->object, &o, &c->object);
+    struct apply_options o = field_options(c, manager_name(r));
+    cleanup_error struct error *e = schema_managed_update(r->arena, c->resource->type, live, c->object, &o, &c->object);
+    if (e) c->object = without_meta(r->arena, c->object, "managedFields");
+    return NULL;
 }
 
 /* Owner references of the same owner are one; clients that send them twice are told. */
@@ -52,36 +62,31 @@ static void dedup_owners(struct change *c) {
 
 /* ---- commit ---- */
 
-static struct doc *stored_form(struct change *c, struct error **e) {
-    const struct resource *to = storage_resource(c->resource);
-    const struct json *o = without_meta(c->r->arena, c->object, "resourceVersion");
-    if (to != c->resource && (*e = schema_convert(c->r->arena, c->resource, to, o, &o)) != NULL) return NULL;
-    return doc_new(o);
-}
-
 static struct error *commit(struct change *c) {
-    struct error *e = NULL;
-    struct doc *d = stored_form(c, &e);
-    if (e) return e;
+    struct doc *d;
+    TRY(registry_stored(c->r->arena, c->resource, c->object, &d));
     if (c->dry_run) return c->result = d, NULL;
     struct store_op ops[CHANGE_MAX_OPS + 1] = {
         {table_of(c->r->server, c->resource), key_for(c->r->arena, c->resource, c->ns, c->name), d, c->head ? c->head->revision : 0}};
     memcpy(ops + 1, c->extra, c->extra_count * sizeof(*ops));
-    e = registry_commit(c->r, ops, c->extra_count + 1, NULL);
+    struct error *e = registry_commit(c->r, ops, c->extra_count + 1, NULL);
     if (e) return doc_unref(d), e;
     c->result = d;
     return NULL;
 }
 
+/* What was stored as the request's version shows it: read back, as it were. */
 struct error *finish_write(struct change *c, int code) {
-    struct doc *d = c->result;
+    struct doc *view;
+    TRY(registry_view(c->resource, c->result, &view));
     /* A dry run shows the version of the object that it would have replaced. */
     if (c->dry_run && c->head) {
-        const struct json *o = with_meta(c->r->arena, d->root, "resourceVersion", json_strf(c->r->arena, "%llu", (unsigned long long)c->head->revision));
+        const struct json *o = with_meta(c->r->arena, view->root, "resourceVersion", json_strf(c->r->arena, "%llu", (unsigned long long)c->head->revision));
         answer_doc(c->r, code, doc_new(o));
         doc_set_revision(c->r->answer.doc, c->head->revision);
+        doc_unref(view);
     } else {
-        answer_doc(c->r, code, registry_view(c->r->server, c->resource, d));
+        answer_doc(c->r, code, view);
     }
     return NULL;
 }
@@ -228,7 +233,8 @@ static const struct json *comparable(struct change *c, const struct json *o) { r
 
 static struct error *update_once(struct change *c, change_fn *make, void *arg) {
     struct arena *a = c->r->arena;
-    cleanup_doc struct doc *view = registry_view(c->r->server, c->resource, c->head);
+    cleanup_doc struct doc *view = NULL;
+    TRY(registry_view(c->resource, c->head, &view));
     c->old = json_copy(a, view->root);
     TRY(make(c, c->old, &c->object, arg));
     TRY(check_namespace(c));
@@ -247,7 +253,7 @@ static struct error *update_once(struct change *c, change_fn *make, void *arg) {
     TRY(admit_validate(c));
     if (c->dry_run) return commit(c);
     if (json_member(json_member(c->old, "metadata"), "deletionTimestamp") && deletable_now(c->object)) return delete_finished(c);
-    if (c->extra_count == 0 && json_equal(comparable(c, c->object), comparable(c, c->old))) return c->result = doc_ref(c->head), NULL;
+    if (c->extra_count == 0 && registry_is_current(c->resource, c->head) && json_equal(comparable(c, c->object), comparable(c, c->old))) return c->result = doc_ref(c->head), NULL;
     return commit(c);
 }
 

@@ -82,6 +82,7 @@ struct error *admit_validate(struct change *c);
 
 /* ---- field management ---- */
 const char *manager_name(const struct request *r);
+struct apply_options field_options(const struct change *c, const char *manager);
 struct error *track_fields(struct change *c, const struct json *live);
 
 /* Conditions (version, uid) that the new object carries, against c->old and c->head. */

@@ -135,10 +135,7 @@ static void drop_finalizer(struct apiserver *s, const char *name) {
 
 /* True when the definition has been let go; its objects may take a while, when they have finalizers themselves. */
 static bool finalize(struct apiserver *s, const struct json *d) {
-    const struct resource *r = NULL;
-    JSON_EACH(v, json_get(d, "spec.versions")) {
-        if (r == NULL) r = registry_resource(s, json_str_or(d, "spec.group", ""), json_str_or(v, "name", ""), json_str_or(d, "spec.names.plural", ""));
-    }
+    cleanup_resource const struct resource *r = stored_resource(s, json_str_or(d, "metadata.name", "")); /* needs no conversion, mostly */
     if (r && !delete_objects(s, r)) return false;
     drop_finalizer(s, json_str_or(d, "metadata.name", ""));
     return true;

@@ -3,10 +3,14 @@
 
 struct walk {
     struct arena *arena;
-    struct json_array *unknown; /* may be NULL */
+    struct json_array *unknown; /* NULL: nobody asks */
+    bool stored;                /* metadata has been looked at when it came */
 };
 
-static const char *join(struct walk *w, const char *path, const char *name) { return *path ? arena_printf(w->arena, "%s.%s", path, name) : arena_printf(w->arena, "%s", name); }
+static const char *join(struct walk *w, const char *path, const char *name) {
+    if (w->unknown == NULL) return "";
+    return *path ? arena_printf(w->arena, "%s.%s", path, name) : name;
+}
 
 static void note(struct walk *w, const char *path) {
     if (w->unknown) json_array_add(w->unknown, json_strf(w->arena, "unknown field \"%s\"", path));
@@ -18,6 +22,7 @@ static const struct json *prune(struct walk *w, const char *path, const struct j
 static const struct json *prune_meta(struct walk *w, const char *path, const struct json *meta) {
     struct json_array unknown = {.arena = w->arena};
     const struct json *out = meta;
+    if (w->stored || !json_is(meta, JSON_OBJECT)) return meta;
     cleanup_error struct error *e = schema_decode(w->arena, type_find("meta/v1/ObjectMeta"), meta, &unknown, &out);
     if (e) return meta;
     for (size_t i = 0; i < unknown.len; i++) {
@@ -28,34 +33,50 @@ static const struct json *prune_meta(struct walk *w, const char *path, const str
     return out;
 }
 
+/* A null that may not be one and has no default is as good as absent. */
+static bool is_absent(const struct json *s, const struct json *v) {
+    return v->type == JSON_NULL && json_is(s, JSON_OBJECT) && !json_bool(s, "nullable", false) && json_member(s, "default") == NULL;
+}
+
+/* What stays of a member; NULL: nothing. `whole`: of an object with metadata. */
+static const struct json *prune_member(struct walk *w, const char *path, const struct json *s, const struct json_member *m, bool whole) {
+    const struct json *p = json_member(json_member(s, "properties"), m->key), *additional = json_member(s, "additionalProperties");
+    bool meta = strcmp(m->key, "metadata") == 0;
+    if (whole && (meta || strcmp(m->key, "kind") == 0 || strcmp(m->key, "apiVersion") == 0)) return meta ? prune_meta(w, join(w, path, m->key), &m->value) : &m->value;
+    if (p == NULL && json_is(additional, JSON_OBJECT)) p = additional;
+    if (is_absent(p, &m->value)) return NULL;
+    if (p) return prune(w, join(w, path, m->key), p, &m->value, false);
+    if (json_bool(s, "x-kubernetes-preserve-unknown-fields", false) || json_is(additional, JSON_BOOL)) return &m->value;
+    note(w, join(w, path, m->key));
+    return NULL;
+}
+
+/* Copied from the first member on that does not stay as it is. */
 static const struct json *prune_object(struct walk *w, const char *path, const struct json *s, const struct json *v, bool whole) {
-    const struct json *properties = json_member(s, "properties"), *additional = json_member(s, "additionalProperties");
-    bool keep = json_bool(s, "x-kubernetes-preserve-unknown-fields", false);
     struct json_object out = {.arena = w->arena};
+    bool same = true;
     JSON_EACH_MEMBER(m, v) {
-        const struct json *p = json_member(properties, m->key);
-        const char *at = join(w, path, m->key);
-        if (whole && strcmp(m->key, "metadata") == 0 && json_is(&m->value, JSON_OBJECT)) json_object_add(&out, m->key, prune_meta(w, at, &m->value));
-        else if (whole && (strcmp(m->key, "kind") == 0 || strcmp(m->key, "apiVersion") == 0 || strcmp(m->key, "metadata") == 0)) json_object_add(&out, m->key, &m->value);
-        else if (p) json_object_add(&out, m->key, prune(w, at, p, &m->value, false));
-        else if (json_is(additional, JSON_OBJECT)) json_object_add(&out, m->key, prune(w, at, additional, &m->value, false));
-        else if (keep || json_is(additional, JSON_BOOL)) json_object_add(&out, m->key, &m->value);
-        else note(w, at);
+        const struct json *kept = prune_member(w, path, s, m, whole);
+        for (const struct json_member *before = v->members; same && kept != &m->value && before < m; before++) json_object_add(&out, before->key, &before->value);
+        same = same && kept == &m->value;
+        if (!same && kept) json_object_add(&out, m->key, kept);
     }
-    return json_object_done(&out);
+    return same ? v : json_object_done(&out);
 }
 
 static const struct json *prune(struct walk *w, const char *path, const struct json *s, const struct json *v, bool root) {
     if (v->type == JSON_OBJECT) return prune_object(w, path, s, v, root || json_bool(s, "x-kubernetes-embedded-resource", false));
-    const struct json *items = json_member(s, "items");
-    if (v->type != JSON_ARRAY || items == NULL) return v;
-    struct json_array out = {.arena = w->arena};
-    size_t i = 0;
-    JSON_EACH(item, v) {
-        json_array_add(&out, prune(w, arena_printf(w->arena, "%s[%zu]", path, i), items, item, false));
-        i++;
+    const struct json *items = json_member(s, "items"), *out = v;
+    for (size_t i = 0; v->type == JSON_ARRAY && items && i < v->len; i++) {
+        const struct json *item = prune(w, w->unknown ? arena_printf(w->arena, "%s[%zu]", path, i) : "", items, &v->items[i], false);
+        if (item != &v->items[i]) out = json_with_item(w->arena, out, i, item);
     }
-    return json_array_done(&out);
+    return out;
+}
+
+const struct json *crd_prune(struct arena *a, const struct crd *crd, const struct json *o) {
+    struct walk w = {a, NULL, true};
+    return crd->schema && !crd->preserve ? prune(&w, "", crd->schema, o, true) : o;
 }
 
 /* Defaults where a member is absent, or null and not nullable. */
@@ -91,7 +112,7 @@ static int by_text(const void *x, const void *y) { return strcmp(((const struct 
 
 struct error *crd_decode(struct arena *a, const struct crd *crd, const struct json *in, struct json_array *unknown, const struct json **out) {
     struct json_array found = {.arena = a};
-    struct walk w = {a, unknown ? &found : NULL};
+    struct walk w = {a, unknown ? &found : NULL, false};
     const struct json *meta = json_member(in, "metadata"), *checked;
     if (meta && meta->type != JSON_NULL) TRY(schema_decode(a, type_find("meta/v1/ObjectMeta"), meta, NULL, &checked));
     if (meta && meta->type == JSON_NULL) in = json_with_member(a, in, "metadata", &json_empty_object);

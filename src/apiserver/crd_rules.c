@@ -9,17 +9,23 @@ struct crd_rules {
     struct map programs;  /* place of the rule in its schema -> program */
 };
 
-static pthread_mutex_t create_lock = PTHREAD_MUTEX_INITIALIZER; /* crd->rules of all definitions */
-
 static struct crd_rules *rules_of(const struct crd *crd) {
     struct crd *c = (struct crd *)(uintptr_t)crd;
-    pthread_mutex_lock(&create_lock);
+    pthread_mutex_lock(&c->definition->lock);
     if (c->rules == NULL) {
-        c->rules = ARENA_NEW(&c->arena, struct crd_rules);
+        c->rules = xcalloc(1, sizeof(*c->rules));
         pthread_mutex_init(&c->rules->lock, NULL);
     }
-    pthread_mutex_unlock(&create_lock);
+    pthread_mutex_unlock(&c->definition->lock);
     return c->rules;
+}
+
+void crd_rules_free(struct crd_rules *r) {
+    if (r == NULL) return;
+    map_free(&r->programs, NULL);
+    arena_free(&r->arena);
+    pthread_mutex_destroy(&r->lock);
+    free(r);
 }
 
 struct walk {

@@ -119,10 +119,8 @@ static int64_t wanted_grace(const struct json *options) {
 
 static struct error *write_marked(struct change *c) {
     struct arena *a = c->r->arena;
-    const struct resource *to = storage_resource(c->resource);
-    const struct json *o = without_meta(a, c->object, "resourceVersion");
-    if (to != c->resource) TRY(schema_convert(a, c->resource, to, o, &o));
-    struct doc *d = doc_new(o);
+    struct doc *d;
+    TRY(registry_stored(a, c->resource, c->object, &d));
     if (c->dry_run) return doc_set_revision(d, c->head->revision), c->result = d, NULL;
     struct store_op op = {table_of(c->r->server, c->resource), key_for(a, c->resource, c->ns, c->name), d, c->head->revision};
     struct error *e = registry_commit(c->r, &op, 1, NULL);
@@ -167,7 +165,8 @@ static struct error *mark_first(struct change *c) {
 
 static struct error *delete_once(struct change *c, const struct json *options, bool *gone) {
     const struct strategy *s = strategy_of(c->resource);
-    cleanup_doc struct doc *view = registry_view(c->r->server, c->resource, c->head);
+    cleanup_doc struct doc *view = NULL;
+    TRY(registry_view(c->resource, c->head, &view));
     c->old = c->object = json_copy(c->r->arena, view->root);
     TRY(check_preconditions(c, options));
     TRY(admit_validate(c));

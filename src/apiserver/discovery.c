@@ -7,7 +7,12 @@ void resource_list_add(struct resource_list *l, const struct resource *r) {
         l->cap = l->cap ? l->cap * 2 : 64;
         l->items = xrealloc(l->items, l->cap * sizeof(*l->items));
     }
-    l->items[l->len++] = r;
+    l->items[l->len++] = resource_hold(r);
+}
+
+void resource_list_free(struct resource_list *l) {
+    for (size_t i = 0; i < l->len; i++) resource_release(l->items[i]);
+    free(l->items);
 }
 
 void served_resources(struct apiserver *s, struct resource_list *out) {
@@ -20,7 +25,7 @@ void apiserver_each_resource(struct apiserver *s, void (*fn)(const struct resour
     struct resource_list l = {0};
     served_resources(s, &l);
     for (size_t i = 0; i < l.len; i++) fn(l.items[i], arg);
-    free(l.items);
+    resource_list_free(&l);
 }
 
 static const struct { unsigned bit; const char *name; } verb_names[] = {
@@ -73,7 +78,7 @@ struct error *serve_group_version(struct request *r, const char *group, const ch
         known_group = true;
         if (strcmp(res->version, version) == 0) add_resource(r->arena, &out, res);
     }
-    free(served.items);
+    resource_list_free(&served);
     if (out.len == 0) return known_group || !*group ? unknown_path() : page_not_found(r);
     if (strcmp(r->method, "GET") != 0) return method_refused();
     TRY(negotiate_accept(r, false, false));
@@ -100,7 +105,7 @@ static struct group *group_named(struct groups *g, const char *name) {
         if (strcmp(g->items[i].name, name) == 0) return &g->items[i];
     }
     g->items = arena_grow(g->arena, g->items, g->len * sizeof(*g->items), (g->len + 1) * sizeof(*g->items));
-    g->items[g->len] = (struct group){name, {.arena = g->arena}};
+    g->items[g->len] = (struct group){arena_strdup(g->arena, name), {.arena = g->arena}};
     return &g->items[g->len++];
 }
 
@@ -127,7 +132,7 @@ static void collect_groups(struct request *r, struct groups *out) {
     struct resource_list custom = {0};
     custom_resources(r->server, &custom);
     for (size_t i = 0; i < custom.len; i++) add_version(group_named(out, custom.items[i]->group), r->arena, custom.items[i]->version);
-    free(custom.items);
+    resource_list_free(&custom);
     if (r->server->config.metrics_api) add_version(group_named(out, "metrics.k8s.io"), r->arena, "v1beta1");
     aggregator_each(r->server, r->arena, add_aggregated, out);
 }
@@ -252,7 +257,7 @@ struct error *serve_apis(struct request *r) {
         groups.items[i].versions = (struct json_array){.arena = r->arena, .items = (struct json *)(uintptr_t)versions->items, .len = versions->len, .cap = versions->len};
         json_array_add(&out, aggregated ? aggregated_group(r, &served, groups.items[i].name, versions) : group_json(r->arena, &groups.items[i], false));
     }
-    free(served.items);
+    resource_list_free(&served);
     if (aggregated) return answer_aggregated(r, json_array_done(&out));
     if (!(http_header(r->x, "accept") && strstr(http_header(r->x, "accept"), "as="))) TRY(negotiate_accept(r, false, false));
     r->answer.no_transform = true;
@@ -267,7 +272,7 @@ struct error *serve_api(struct request *r) {
         served_resources(r->server, &served);
         struct json_array out = {.arena = r->arena};
         json_array_add(&out, aggregated_group(r, &served, "", json_make(r->arena, "['v1']")));
-        free(served.items);
+        resource_list_free(&served);
         return answer_aggregated(r, json_array_done(&out));
     }
     if (impossible) return status_not_acceptable("application/json, application/yaml, application/vnd.kubernetes.protobuf");

@@ -41,6 +41,7 @@ struct apiserver {
     struct store *store;
     const struct clock *clock;
     struct worker_pool *workers;
+    struct worker_pool *converters; /* what waits for conversion webhooks: a dead one leaves the others alone */
     struct http_client *client;     /* on config.client_loop, NULL: none */
     _Atomic bool stopping;
     /* hooks */
@@ -79,10 +80,19 @@ struct apiserver {
 struct store_table *table_of(struct apiserver *s, const struct resource *r);
 const struct resource *storage_resource(const struct resource *r); /* whose form is stored */
 const char *key_for(struct arena *a, const struct resource *r, const char *ns, const char *name);
-/* The published object in the resource's own version, NULL if there is none. New reference. */
+/* The published object of a built-in resource in the resource's own version, NULL if there is none. New reference. */
 struct doc *registry_get(struct apiserver *s, const struct resource *r, const char *ns, const char *name);
-/* A stored document as the resource's version shows it: itself (new reference) or converted. */
-struct doc *registry_view(struct apiserver *s, const struct resource *r, struct doc *d);
+/* The same of any resource; *out is NULL if there is none. */
+MUST_CHECK struct error *registry_read(struct apiserver *s, const struct resource *r, const char *ns, const char *name, struct doc **out);
+/* A stored document as the resource's version shows it: itself (new reference) or converted. Custom resources may ask a webhook:
+ * on workers and callers' threads only, as crd_converts in crd.h says. */
+MUST_CHECK struct error *registry_view(const struct resource *r, struct doc *d, struct doc **out);
+/* The same of many, with one question to a webhook. */
+MUST_CHECK struct error *registry_views(const struct resource *r, struct doc *const *in, size_t n, struct doc **out);
+/* An object of the resource's version in the form in which it is stored, without resourceVersion. A document of the caller's. */
+MUST_CHECK struct error *registry_stored(struct arena *a, const struct resource *r, const struct json *o, struct doc **out);
+/* Whether a stored document has the form in which it would be stored today. */
+bool registry_is_current(const struct resource *r, const struct doc *d);
 /* Walks the published objects of a resource in a namespace ("" or NULL: all) in key order. Borrowed documents. */
 void registry_each(struct apiserver *s, const struct resource *r, const char *ns, bool (*fn)(struct doc *d, void *arg), void *arg);
 /* Commits for the request: its answer waits until this is durable. */
@@ -91,7 +101,11 @@ struct error *registry_commit(struct request *r, const struct store_op *ops, siz
 struct error *not_found(const struct request *r, const char *name);
 const char *api_version(struct arena *a, const struct resource *r);
 
-/* Resolves group, version and plural: built-in or custom. */
+/* Resolves group, version and plural: built-in or custom; NULL if it is not served. Custom ones are held for the caller
+ * (resource_release). */
+const struct resource *custom_resource(struct apiserver *s, const char *group, const char *version, const char *plural);
+/* The version of a definition that is stored, served or not; NULL: it is not established. Held. */
+const struct resource *stored_resource(struct apiserver *s, const char *definition);
 const struct resource *registry_resource(struct apiserver *s, const char *group, const char *version, const char *plural);
 
 /* ---- small helpers on objects ---- */

@@ -26,7 +26,7 @@ struct error *serve_openapi_v2(struct request *r) {
     if (form < 0) return not_acceptable(r);
     custom_resources(r->server, &custom);
     (form == 0 ? schema_openapi_v2 : schema_openapi_v2_pb)(&out, custom.items, custom.len);
-    free(custom.items);
+    resource_list_free(&custom);
     return answer_bytes(r, &out, form == 0 ? forms[0] : forms[2]);
 }
 
@@ -58,7 +58,7 @@ static struct error *v3_index(struct request *r) {
         v3_path(r->arena, &paths, path, hash);
         last = path;
     }
-    free(served.items);
+    resource_list_free(&served);
     json_encode(&out, json_make(r->arena, "{'paths':%v}", json_object_done(&paths)));
     return answer_bytes(r, &out, "text/plain; charset=utf-8");
 }
@@ -73,7 +73,7 @@ struct error *serve_openapi_v3(struct request *r, const char *rest) {
     served_resources(r->server, &served);
     bool known = false;
     for (size_t i = 0; group && i < served.len; i++) known |= strcmp(served.items[i]->group, group) == 0 && strcmp(served.items[i]->version, parts[n - 1]) == 0;
-    free(served.items);
+    resource_list_free(&served);
     if (!known) {
         answer_text(r, 404, "");
         r->answer.content_type = NULL;
@@ -82,6 +82,6 @@ struct error *serve_openapi_v3(struct request *r, const char *rest) {
     struct buf out = {0};
     custom_resources(r->server, &custom);
     schema_openapi_v3(&out, group, parts[n - 1], custom.items, custom.len);
-    free(custom.items);
+    resource_list_free(&custom);
     return answer_bytes(r, &out, "application/json");
 }

@@ -123,8 +123,8 @@ static struct error *check_doubled(struct request *r, const struct patch *p) {
 static struct error *make_applied(struct change *c, const struct json *current, const struct json **out, void *arg) {
     struct request *r = c->r;
     struct patch *p = arg;
-    struct apply_options o = {.manager = r->options.field_manager, .api_version = api_version(r->arena, c->resource), .subresource = c->sub,
-                              .now = request_now(r), .force = r->options.force, .reset_fields = reset_fields(c)};
+    struct apply_options o = field_options(c, r->options.field_manager);
+    o.force = r->options.force;
     struct body_type t = {c->resource->group, c->resource->version, c->resource->kind, c->resource->type, c->resource, c->resource->crd != NULL, true, NULL, NULL, false};
     TRY(check_config(p->value, o.api_version, r->resource->kind));
     TRY(check_doubled(r, p));
@@ -154,7 +154,7 @@ struct error *serve_patch(struct request *r) {
     c.dry_run = r->options.dry_run;
     bool apply = is_apply(r);
     if (!apply && r->x) {
-        cleanup_doc struct doc *there = registry_get(r->server, r->resource, r->ns, r->name);
+        cleanup_doc struct doc *there = store_get(r->server->store, table_of(r->server, r->resource), key_for(r->arena, r->resource, r->ns, r->name));
         if (there == NULL) return not_found(r, r->name);
     }
     TRY(patch_parse(r, &p));

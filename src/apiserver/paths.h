@@ -20,5 +20,6 @@ struct resource_list {
     size_t len, cap;
 };
 void resource_list_add(struct resource_list *l, const struct resource *r);
-void served_resources(struct apiserver *s, struct resource_list *out); /* built-in, then custom; the caller frees items */
+void resource_list_free(struct resource_list *l);
+void served_resources(struct apiserver *s, struct resource_list *out); /* built-in, then custom */
 void custom_resources(struct apiserver *s, struct resource_list *out);

@@ -3,7 +3,8 @@
 #include "apiserver/internal.h"
 
 const struct resource *storage_resource(const struct resource *r) {
-    if (r->crd || (strcmp(r->group, r->storage_group) == 0 && strcmp(r->version, r->storage_version) == 0)) return r;
+    if (r->crd) return &r->crd->definition->storage->resource;
+    if ((strcmp(r->group, r->storage_group) == 0 && strcmp(r->version, r->storage_version) == 0)) return r;
     const struct resource *s = resource_find(r->storage_group, r->storage_version, r->plural);
     return s ? s : r;
 }
@@ -19,31 +20,52 @@ const char *api_version(struct arena *a, const struct resource *r) {
     return *r->group ? arena_printf(a, "%s/%s", r->group, r->version) : r->version;
 }
 
-struct doc *registry_view(struct apiserver *s, const struct resource *r, struct doc *d) {
-    (void)s;
+/* Built-in kinds convert without asking anybody; what cannot be converted is shown as it is. */
+static struct doc *builtin_view(const struct resource *r, struct doc *d) {
     const struct resource *from = storage_resource(r);
     cleanup_arena struct arena a = {0};
     const struct json *out = NULL;
-    if (r->crd) {
-        const char *version = api_version(&a, r);
-        out = d->root;
-        if (!json_str_is(out, "apiVersion", version)) out = json_with_member(&a, out, "apiVersion", json_string(&a, version));
-        if (r->crd->schema && !r->crd->preserve) out = crd_default(&a, r->crd->schema, out); /* defaults that came after it was stored */
-        if (out == d->root) return doc_ref(d);
-    } else {
-        if (from == r) return doc_ref(d);
-        cleanup_error struct error *e = schema_convert(&a, from, r, d->root, &out);
-        if (e) return doc_ref(d);
-    }
+    if (from == r) return doc_ref(d);
+    cleanup_error struct error *e = schema_convert(&a, from, r, d->root, &out);
+    if (e) return doc_ref(d);
     struct doc *view = doc_new(out);
     doc_set_revision(view, d->revision);
     return view;
 }
 
-struct doc *registry_get(struct apiserver *s, const struct resource *r, const char *ns, const char *name) {
+struct error *registry_views(const struct resource *r, struct doc *const *in, size_t n, struct doc **out) {
+    if (r->crd) return crd_view(r->crd, in, n, out);
+    for (size_t i = 0; i < n; i++) out[i] = builtin_view(r, in[i]);
+    return NULL;
+}
+
+struct error *registry_view(const struct resource *r, struct doc *d, struct doc **out) { return registry_views(r, &d, 1, out); }
+
+struct error *registry_read(struct apiserver *s, const struct resource *r, const char *ns, const char *name, struct doc **out) {
     cleanup_arena struct arena a = {0};
     cleanup_doc struct doc *d = store_get(s->store, table_of(s, r), key_for(&a, r, ns, name));
-    return d ? registry_view(s, r, d) : NULL;
+    *out = NULL;
+    return d ? registry_view(r, d, out) : NULL;
+}
+
+struct doc *registry_get(struct apiserver *s, const struct resource *r, const char *ns, const char *name) {
+    struct doc *d = NULL;
+    cleanup_error struct error *none = registry_read(s, r, ns, name, &d);
+    return d;
+}
+
+struct error *registry_stored(struct arena *a, const struct resource *r, const struct json *o, struct doc **out) {
+    const struct resource *to = storage_resource(r);
+    o = without_meta(a, o, "resourceVersion");
+    if (r->crd) TRY(crd_stored(a, r->crd, o, &o));
+    else if (to != r) TRY(schema_convert(a, r, to, o, &o));
+    *out = doc_new(o);
+    return NULL;
+}
+
+bool registry_is_current(const struct resource *r, const struct doc *d) {
+    const char *version = json_str_or(d->root, "apiVersion", ""), *slash = strchr(version, '/');
+    return r->crd == NULL || (slash && strcmp(slash + 1, r->storage_version) == 0);
 }
 
 struct visit {

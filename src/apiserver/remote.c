@@ -110,8 +110,7 @@ struct error *remote_resolve(struct apiserver *s, struct arena *a, const struct 
         int64_t port = json_int(service, "port", 443);
         out->host = arena_printf(a, "%s.%s.svc:%lld", name, ns, (long long)port);
         out->path = arena_printf(a, "%s%s", *path == '/' ? "" : "/", path);
-        struct error *e = resolve_service(s, a, ns, name, port, &out->target);
-        if (e) return error_wrap(e, "Post \"https://%s%s\"", out->host, out->path);
+        TRY(resolve_service(s, a, ns, name, port, &out->target));
         out->target.server_name = arena_printf(a, "%s.%s.svc", name, ns);
     } else {
         TRY(split_url(a, json_str_or(config, "url", ""), out));
@@ -150,7 +149,8 @@ const char *remote_refusal(struct arena *a, int status, const char *text) {
 struct error *remote_post(struct apiserver *s, struct arena *a, const struct json *config, const char *query, const struct json *body,
                           int64_t timeout, const struct json **out) {
     CLEANUP(remote_release) struct remote m = {0};
-    TRY(remote_resolve(s, a, config, false, &m));
+    struct error *unresolved = remote_resolve(s, a, config, false, &m);
+    if (unresolved) return json_member(config, "service") ? error_wrap(unresolved, "Post \"https://%s%s%s\"", m.host, m.path, query) : unresolved;
     if (s->client == NULL) return error_new("this server makes no calls");
     static const struct http_header headers[] = {{"accept", "application/json, */*"}, {"content-type", "application/json"}, {"user-agent", "kube-apiserver-admission"}};
     const char *text = json_text(a, body);

@@ -1,5 +1,5 @@
 /* The life of a request: stages one after another, then, when everything it wrote is durable, the answer. */
-#include "apiserver/change.h"
+#include "apiserver/crd.h"
 #include "apiserver/connect.h"
 #include "apiserver/parts.h"
 
@@ -17,6 +17,7 @@ void request_release(struct request *r) {
         r->answer.list = NULL;
     }
     tls_config_unref(TAKE(r->answer.tls));
+    resource_release(TAKE(r->custom));
     error_free(r->error);
     error_free(atomic_exchange(&r->commit_error, NULL));
     r->error = NULL;
@@ -31,12 +32,14 @@ static void send_answer(void *arg) {
     /* What outlives the exchange's arena, which is gone after respond. */
     struct doc *doc = r->answer.doc;
     struct list_answer list = r->answer.list ? *r->answer.list : (struct list_answer){0};
+    const struct resource *custom = r->custom;
     struct error *e = r->error, *commit = atomic_exchange(&r->commit_error, NULL);
     flow_leave(r);
     respond(r);
     doc_unref(doc);
     for (size_t i = 0; i < list.len; i++) doc_unref(list.docs[i]);
     free(list.docs);
+    resource_release(custom);
     error_free(e);
     error_free(commit);
 }
@@ -106,6 +109,8 @@ void apiserver_handle(struct http_exchange *x, void *arg) {
     struct request *r = request_new(arg, x);
     r->error = route_parse(r);
     if (r->error == NULL) r->error = check_timeout(r);
-    if (may_block(r)) worker_submit(r->server->workers, run_on_worker, r);
+    if (r->is_resource) r->custom = custom_resource(r->server, r->group, r->version, r->plural);
+    if (r->error == NULL && r->custom && crd_converts(r->custom)) worker_submit(r->server->converters, run_on_worker, r);
+    else if (may_block(r)) worker_submit(r->server->workers, run_on_worker, r);
     else request_run(r);
 }

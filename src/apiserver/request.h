@@ -57,6 +57,7 @@ struct request {
     const char *prefix, *group, *version, *ns, *plural, *name, *subresource; /* "" where absent; plural NULL: none */
     struct query_pair *query;
     size_t query_len;
+    const struct resource *custom; /* the custom resource that the path names, held; NULL: none */
     const struct resource *resource;
     const struct subresource *sub;
     struct request_options options;

@@ -1,5 +1,5 @@
 /* Which function serves which path: what go-restful's routes are upstream. */
-#include "apiserver/change.h"
+#include "apiserver/crd.h"
 #include "apiserver/parts.h"
 #include "apiserver/connect.h"
 #include "apiserver/paths.h"
@@ -67,13 +67,14 @@ static struct error *check_method(struct request *r, size_t *which) {
 }
 
 struct error *serve_resource(struct request *r) {
-    struct apiserver *s = r->server;
     bool taken = false;
     if (strcmp(r->verb, "proxy") == 0) return unknown_path();
     TRY(proxy_aggregated(r, &taken));
     if (taken) return NULL;
-    r->resource = registry_resource(s, r->group, r->version, r->plural);
+    const struct resource *builtin = resource_find(r->group, r->version, r->plural);
+    r->resource = builtin ? builtin : r->custom;
     if (r->resource == NULL) return unknown_resource(r);
+    crd_ready(r->resource);
     r->sub = *r->subresource ? resource_subresource(r->resource, r->subresource) : NULL;
     if (r->resource->crd && *r->subresource && r->sub == NULL && r->part_count == 3) return not_found(r, r->name);
     if (!path_exists(r)) return r->resource->crd ? page_not_found(r) : unknown_path();

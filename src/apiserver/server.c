@@ -72,6 +72,7 @@ struct error *apiserver_new(const struct apiserver_config *config, struct apiser
     s->store = config->store;
     s->clock = config->clock ? config->clock : &clock_real;
     s->workers = worker_pool_new("apiserver", 64);
+    s->converters = worker_pool_new("conversion", 64);
     s->client = config->client_loop ? http_client_new(config->client_loop) : NULL;
     s->metrics = metrics_new();
     s->reads.max = config->max_requests_in_flight ? config->max_requests_in_flight : 400;
@@ -95,6 +96,7 @@ void apiserver_free(struct apiserver *s) {
     if (s == NULL) return;
     definitions_free(s->definitions);
     worker_pool_close(s->workers);
+    worker_pool_close(s->converters);
     apiservices_free(s->apiservices);
     issuer_keys_free(s->issuer_keys);
     if (s->client) http_client_close(s->client);

@@ -48,7 +48,8 @@ static struct error *check_replicas(struct request *r, const struct json *o) {
 
 struct error *serve_scale_get(struct request *r) {
     TRY(negotiate_accept(r, false, false));
-    cleanup_doc struct doc *d = registry_get(r->server, r->resource, r->ns, r->name);
+    cleanup_doc struct doc *d = NULL;
+    TRY(registry_read(r->server, r->resource, r->ns, r->name, &d));
     if (d == NULL) return not_found(r, r->name);
     TRY(check_replicas(r, d->root));
     r->answer.no_transform = true;
@@ -135,7 +136,8 @@ static struct error *make_scaled(struct change *c, const struct json *current, c
 static struct error *write_scale(struct request *r, struct scale_change *s) {
     CLEANUP(change_free) struct change c = {.r = r, .resource = r->resource, .sub = "scale", .ns = r->ns, .name = r->name, .dry_run = r->options.dry_run};
     TRY(change_update(&c, make_scaled, s, false));
-    cleanup_doc struct doc *view = registry_view(r->server, r->resource, c.result);
+    cleanup_doc struct doc *view = NULL;
+    TRY(registry_view(r->resource, c.result, &view));
     r->answer.no_transform = true;
     answer_json(r, 200, json_copy(r->arena, scale_of(r->arena, r->resource, view->root)));
     return NULL;

@@ -1,5 +1,5 @@
 /* GET of one object and of a collection. */
-#include "apiserver/change.h"
+#include "apiserver/crd.h"
 #include "apiserver/filter.h"
 
 static struct error *wrong_shape(struct request *r, const char *what, const char *suffix) {
@@ -14,7 +14,8 @@ struct error *serve_get(struct request *r) {
     if (r->accept.as == AS_METADATA && r->accept.as_list) return wrong_shape(r, "PartialObjectMetadataList, but the requested object is not a list", "");
     TRY(parse_version(r->options.resource_version, &wanted));
     if (wanted > current) return too_large_version(wanted, current);
-    struct doc *d = registry_get(r->server, r->resource, r->ns, r->name);
+    struct doc *d;
+    TRY(registry_read(r->server, r->resource, r->ns, r->name, &d));
     if (d == NULL) return not_found(r, r->name);
     answer_doc(r, 200, d);
     return NULL;
@@ -58,30 +59,59 @@ static struct error *read_token(struct request *r, const char *token, const char
 
 /* ---- collecting ---- */
 
+/* Objects are looked at in batches, since a webhook may convert them: as many as may still be wanted, at most so many. */
+#define BATCH 500
+
 struct collect {
     struct request *r;
     const struct filter *filter;
     struct list_answer *list;
     const char *after, *last;
-    size_t seen;
-    int64_t limit;
+    size_t seen, limit; /* limit 0: none */
     bool more;
+    struct error *error;
+    struct doc *batch[BATCH]; /* borrowed from the snapshot */
+    const char *keys[BATCH];
+    size_t len;
 };
 
-static bool collect_one(const char *key, struct doc *d, void *arg) {
-    struct collect *c = arg;
-    struct list_answer *l = c->list;
-    if (c->after && strcmp(key, c->after) <= 0) return true;
-    if (c->limit > 0 && l->len >= (size_t)c->limit) return c->more = true, false;
-    c->seen++;
-    cleanup_doc struct doc *view = registry_view(c->r->server, l->resource, d);
-    if (!filter_matches(c->filter, view->root)) return true;
+static size_t room(const struct collect *c) {
+    size_t batch = crd_converts(c->list->resource) ? BATCH : 1;
+    return c->limit ? MIN(batch, c->limit - c->list->len) : batch;
+}
+
+static void add(struct list_answer *l, struct doc *view) {
     if (l->len == l->cap) {
         l->cap = l->cap ? l->cap * 2 : 64;
         l->docs = xrealloc(l->docs, l->cap * sizeof(struct doc *));
     }
-    l->docs[l->len++] = TAKE(view);
-    c->last = arena_strdup(c->r->arena, key);
+    l->docs[l->len++] = view;
+}
+
+static struct error *take_batch(struct collect *c) {
+    struct doc *views[BATCH];
+    TRY(registry_views(c->list->resource, c->batch, c->len, views));
+    for (size_t i = 0; i < c->len; i++) {
+        if (!filter_matches(c->filter, views[i]->root)) {
+            doc_unref(views[i]);
+            continue;
+        }
+        add(c->list, views[i]);
+        c->last = c->keys[i];
+    }
+    c->len = 0;
+    return NULL;
+}
+
+static bool collect_one(const char *key, struct doc *d, void *arg) {
+    struct collect *c = arg;
+    if (c->after && strcmp(key, c->after) <= 0) return true;
+    if (c->len == room(c)) c->error = take_batch(c);
+    if (c->error) return false;
+    if (c->limit && c->list->len == c->limit) return c->more = true, false;
+    c->seen++;
+    c->batch[c->len] = d;
+    c->keys[c->len++] = arena_strdup(c->r->arena, key);
     return true;
 }
 
@@ -128,12 +158,18 @@ static void add_continue(struct request *r, struct collect *c, struct store_snap
     c->list->remaining = (int64_t)c->seen;
 }
 
+static void drop_list(struct list_answer *l) {
+    for (size_t i = 0; i < l->len; i++) doc_unref(l->docs[i]);
+    free(l->docs);
+    *l = (struct list_answer){0};
+}
+
 struct error *list_objects(struct request *r, struct list_answer **out) {
     struct filter filter;
     TRY(filter_parse(r->arena, r->resource, r->ns, r->name, r->options.label_selector, r->options.field_selector, &filter));
     struct list_answer *l = *out = ARENA_NEW(r->arena, struct list_answer);
     *l = (struct list_answer){.resource = r->resource, .remaining = -1};
-    struct collect c = {.r = r, .filter = &filter, .list = l, .limit = r->options.limit};
+    struct collect c = {.r = r, .filter = &filter, .list = l, .limit = (size_t)MAX(r->options.limit, 0)};
     uint64_t continued = 0;
     const char *token = r->options.continue_token;
     if (token && *token) {
@@ -148,6 +184,8 @@ struct error *list_objects(struct request *r, struct list_answer **out) {
     l->revision = continued && continued != INCONSISTENT ? continued : store_snapshot_revision(snap);
     if (str_eq(r->options.resource_version_match, "Exact")) TRY(parse_version(r->options.resource_version, &l->revision));
     store_visit(snap, t, filter.prefix, c.after, collect_one, &c);
+    struct error *e = c.error ? c.error : take_batch(&c);
+    if (e) return drop_list(l), e;
     if (c.more && c.last) add_continue(r, &c, snap, t, l->revision);
     return NULL;
 }

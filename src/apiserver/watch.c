@@ -1,30 +1,24 @@
 /* A watch seen through selectors (apiserver.h), pulled from the store's. */
 #include "apiserver/watch.h"
+#include "apiserver/watch_feed.h"
 
 struct apiserver_watch {
     struct arena arena;
-    struct apiserver *server;
     const struct resource *resource;
     struct filter filter;
-    struct store_watch *watch;
-    struct doc *doc, *previous, *scratch; /* what the last event lent out */
+    struct feed *feed;
+    struct doc *scratch; /* what the last event lent out */
 };
-
-static void drop_lent(struct apiserver_watch *w) {
-    doc_unref(w->doc);
-    doc_unref(w->previous);
-    doc_unref(w->scratch);
-    w->doc = w->previous = w->scratch = NULL;
-}
 
 struct error *watch_open(struct apiserver *s, const struct resource *r, const char *ns, const char *name, const char *labels, const char *fields,
                          uint64_t from, void (*wake)(void *arg), void *arg, struct apiserver_watch **out) {
     struct apiserver_watch *w = xcalloc(1, sizeof(*w));
-    w->server = s;
-    w->resource = r;
+    w->resource = resource_hold(r);
+    crd_ready(r);
     const char *copy_ns = arena_strdup(&w->arena, ns), *copy_name = name ? arena_strdup(&w->arena, name) : NULL;
     struct error *e = filter_parse(&w->arena, r, copy_ns, copy_name, labels, fields, &w->filter);
-    if (e == NULL) e = store_watch_open(s->store, table_of(s, r), from, wake, arg, &w->watch);
+    bool selects = w->filter.labels || w->filter.fields;
+    if (e == NULL) e = feed_open(s, r, w->filter.prefix, selects, from, wake, arg, &w->feed);
     if (e) return apiserver_watch_close(w), e;
     *out = w;
     return NULL;
@@ -47,40 +41,32 @@ static struct doc *left_state(struct apiserver_watch *w, struct doc *previous, u
 
 /* Turns a store event into one of the filtered view; false: not seen. */
 static bool translate(struct apiserver_watch *w, struct store_event *ev) {
-    if (ev->doc) w->doc = registry_view(w->server, w->resource, ev->doc);
-    if (ev->previous) w->previous = registry_view(w->server, w->resource, ev->previous);
-    bool was = w->previous && filter_matches(&w->filter, w->previous->root);
-    if (ev->type == STORE_DELETED) {
-        if (w->previous == NULL) was = w->doc && filter_matches(&w->filter, w->doc->root);
-        ev->doc = w->doc;
-        return was;
-    }
-    bool is = filter_matches(&w->filter, w->doc->root);
-    ev->doc = w->doc;
-    ev->previous = w->previous;
+    bool was = ev->previous && filter_matches(&w->filter, ev->previous->root);
+    if (ev->type == STORE_DELETED) return ev->previous ? was : ev->doc && filter_matches(&w->filter, ev->doc->root);
+    bool is = filter_matches(&w->filter, ev->doc->root);
     if (is) return ev->type = was ? STORE_MODIFIED : STORE_ADDED, true;
     if (!was) return false;
     ev->type = STORE_DELETED;
-    ev->doc = left_state(w, w->previous, ev->revision);
+    ev->doc = left_state(w, ev->previous, ev->revision);
     return true;
 }
 
 bool apiserver_watch_next(struct apiserver_watch *w, struct store_event *ev, bool *lost) {
-    *lost = false;
     for (;;) {
-        drop_lent(w);
-        if (!store_watch_next(w->watch, ev, lost)) return false;
-        if (!str_starts(ev->key, w->filter.prefix)) continue;
+        doc_unref(TAKE(w->scratch));
+        if (!feed_next(w->feed, ev, lost)) return false;
         if (translate(w, ev)) return true;
     }
 }
 
-uint64_t apiserver_watch_progress(struct apiserver_watch *w) { return store_watch_progress(w->watch); }
+const struct error *apiserver_watch_failure(const struct apiserver_watch *w) { return feed_failure(w->feed); }
+uint64_t apiserver_watch_progress(struct apiserver_watch *w) { return feed_progress(w->feed); }
 
 void apiserver_watch_close(struct apiserver_watch *w) {
     if (w == NULL) return;
-    if (w->watch) store_watch_close(w->watch);
-    drop_lent(w);
+    feed_close(w->feed);
+    doc_unref(w->scratch);
+    resource_release(w->resource);
     arena_free(&w->arena);
     free(w);
 }

@@ -248,11 +248,13 @@ static void wake(void *arg) {
     loop_round(w->r->x->loop, &w->member);
 }
 
+/* What cannot be converted ends the watch without a word, as upstream's watch cache closes its watchers then. */
 static void pump_events(struct watch_stream *w) {
     if (!pump_batch(w)) {
         if (w->waits == YIELDED) wake(w);
         return;
     }
+    if (apiserver_watch_failure(w->watch)) return stream_over(w);
     cleanup_error struct error *e = status_expired("too old resource version: %llu (%llu)", (unsigned long long)w->sent,
                                                    (unsigned long long)store_revision(w->r->server->store));
     write_error(w, e);

@@ -223,6 +223,7 @@ static struct error *apply_answer(struct change *c, struct hook *h, const struct
     if (e == NULL && (c->object == NULL || c->operation == OP_DELETE))
         e = error_new("admission webhook \"%s\" attempted to modify the object, which is not supported for this operation", h->name);
     if (e == NULL) e = patched(c, as, patch, &o);
+    if (error_is(e, "InternalError")) return e;
     if (e) {
         struct error *out = status_internal("%s", e->message);
         error_free(e);

@@ -1,5 +1,6 @@
 /* Which changes an admission webhook is asked about, and what it is told (apiserver/pkg/admission/plugin/webhook). */
 #include "apiserver/auth.h"
+#include "apiserver/crd.h"
 #include "apiserver/webhooks.h"
 #include "schema/cel.h"
 
@@ -39,28 +40,30 @@ static bool rule_matches(struct change *c, const struct json *rule, const struct
            has(json_member(rule, "apiVersions"), as->version) && resource_matches(json_member(rule, "resources"), as->plural, c->sub);
 }
 
-struct equivalents {
-    struct change *c;
-    const struct json *rules;
-    const struct resource *found;
-};
-
-static void try_equivalent(const struct resource *other, void *arg) {
-    struct equivalents *q = arg;
-    bool same = other != q->c->resource && strcmp(other->plural, q->c->resource->plural) == 0 && other->table && str_eq(other->table, q->c->resource->table);
-    if (q->found || !same) return;
-    JSON_EACH(rule, q->rules) {
-        if (rule_matches(q->c, rule, other)) q->found = other;
+static bool any_matches(struct change *c, const struct json *rules, const struct resource *as) {
+    JSON_EACH(rule, rules) {
+        if (rule_matches(c, rule, as)) return true;
     }
+    return false;
+}
+
+static bool same_objects(const struct resource *a, const struct resource *b) {
+    return strcmp(a->plural, b->plural) == 0 && a->table && str_eq(a->table, b->table);
 }
 
 const struct resource *match_rules(struct change *c, const struct json *rules, const char *match_policy) {
-    JSON_EACH(rule, rules) {
-        if (rule_matches(c, rule, c->resource)) return c->resource;
+    const struct resource *r = c->resource;
+    if (any_matches(c, rules, r)) return r;
+    if (strcmp(match_policy, "Exact") == 0) return NULL;
+    for (size_t i = 0; r->crd && i < r->crd->definition->len; i++) {
+        const struct resource *other = &r->crd->definition->versions[i].resource;
+        if (other != r && any_matches(c, rules, other)) return other;
     }
-    struct equivalents q = {c, rules, NULL};
-    if (strcmp(match_policy, "Exact") != 0) apiserver_each_resource(c->r->server, try_equivalent, &q);
-    return q.found;
+    for (size_t i = 0; r->crd == NULL && builtin_resources[i]; i++) {
+        const struct resource *other = builtin_resources[i];
+        if (other != r && same_objects(r, other) && any_matches(c, rules, other)) return other;
+    }
+    return NULL;
 }
 
 bool match_exempt(const struct change *c) {
@@ -151,8 +154,8 @@ struct error *change_convert(struct change *c, const struct resource *from, cons
     *out = o;
     if (from == to || o == NULL) return NULL;
     if (!to->crd) return schema_convert(c->r->arena, from, to, o, out);
-    *out = json_with_member(c->r->arena, o, "apiVersion", json_string(c->r->arena, api_version(c->r->arena, to)));
-    return NULL;
+    cleanup_error struct error *e = crd_convert(c->r->arena, to->crd, out, 1);
+    return e ? status_internal("%s", e->message) : NULL;
 }
 
 static const struct json *kind_of(struct change *c, const struct resource *r) {

@@ -313,7 +313,7 @@ void cache_unsubscribe(struct cache_subscription *s) {
 static struct entry *entry_new(struct cache *c, const struct resource *r) {
     struct entry *e = xcalloc(1, sizeof(*e));
     e->cache = c;
-    e->resource = r;
+    e->resource = resource_hold(r);
     e->table = c->store ? store_table(c->store, r->table) : NULL;
     pthread_mutex_init(&e->lock, NULL);
     pthread_mutex_init(&e->dispatch_lock, NULL);
@@ -366,6 +366,7 @@ static void entry_free(struct entry *e) {
     pthread_mutex_destroy(&e->lock);
     pthread_mutex_destroy(&e->dispatch_lock);
     free(e->fields);
+    resource_release(e->resource);
     free(e);
 }
 

@@ -96,7 +96,8 @@ static bool deliver(struct client_watch *w) {
     bool lost;
     while (apiserver_watch_next(w->source, &event, &lost)) w->watcher.event(types[event.type], event.doc, w->watcher.arg);
     if (!lost) return true;
-    cleanup_error struct error *e = error_api(410, "Expired", "the watch was too slow: events were lost");
+    const struct error *failure = apiserver_watch_failure(w->source);
+    cleanup_error struct error *e = failure ? error_copy(failure) : error_api(410, "Expired", "the watch was too slow: events were lost");
     w->watcher.closed(e, w->watcher.arg);
     return false;
 }

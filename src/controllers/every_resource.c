@@ -26,7 +26,7 @@ struct every_resource *every_resource_new(struct runner *r, cache_event_fn *fn) 
 
 static bool wanted(const struct resource *r) {
     unsigned needed = VERB_LIST | VERB_WATCH | VERB_DELETE;
-    return (r->verbs & needed) == needed && r->table && !str_eq(r->kind, "Event");
+    return (r->verbs & needed) == needed && r->table && !r->secondary && !str_eq(r->kind, "Event");
 }
 
 static struct watched *find_table(struct every_resource *e, const char *table) {
@@ -47,7 +47,10 @@ static void note(const struct resource *r, void *arg) {
         *w = (struct watched){.table = xstrdup(r->table)};
     }
     if (w->seen) return;
-    w->resource = r;
+    if (w->resource != r) {
+        resource_release(w->resource);
+        w->resource = resource_hold(r);
+    }
     w->seen = true;
 }
 
@@ -63,9 +66,10 @@ void every_resource_sync(struct every_resource *e) {
         struct watched *w = &e->all[i];
         struct cache_subscription *end = w->seen ? NULL : TAKE(w->subscription);
         const struct resource *begin = w->seen && !w->subscription ? w->resource : NULL;
-        if (!w->seen) w->resource = NULL;
+        const struct resource *gone = w->seen ? NULL : TAKE(w->resource);
         pthread_mutex_unlock(&e->lock);
         if (end) cache_unsubscribe(end);
+        resource_release(gone);
         if (begin) e->all[i].subscription = cache_subscribe(e->runner->cache, begin, e->fn, e->runner);
     }
 }
@@ -77,7 +81,10 @@ void every_resource_unsubscribe(struct every_resource *e) {
 }
 
 void every_resource_free(struct every_resource *e) {
-    for (size_t i = 0; i < e->len; i++) free((void *)(uintptr_t)e->all[i].table);
+    for (size_t i = 0; i < e->len; i++) {
+        resource_release(e->all[i].resource);
+        free((void *)(uintptr_t)e->all[i].table);
+    }
     pthread_mutex_destroy(&e->lock);
     free(e->all);
     free(e);
@@ -88,7 +95,7 @@ const struct resource *every_resource_find(struct every_resource *e, const char 
     pthread_mutex_lock(&e->lock);
     for (size_t i = 0; i < e->len && !found; i++) {
         const struct resource *r = e->all[i].resource;
-        if (r && str_eq(r->kind, kind) && str_eq(r->group, group)) found = r;
+        if (r && str_eq(r->kind, kind) && str_eq(r->group, group)) found = resource_hold(r);
     }
     pthread_mutex_unlock(&e->lock);
     return found;
@@ -96,7 +103,7 @@ const struct resource *every_resource_find(struct every_resource *e, const char 
 
 const struct resource *every_resource_at(struct every_resource *e, size_t number) {
     pthread_mutex_lock(&e->lock);
-    const struct resource *r = number < e->len ? e->all[number].resource : NULL;
+    const struct resource *r = number < e->len ? resource_hold(e->all[number].resource) : NULL;
     pthread_mutex_unlock(&e->lock);
     return r;
 }

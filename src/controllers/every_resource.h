@@ -10,7 +10,8 @@ struct every_resource *every_resource_new(struct runner *r, cache_event_fn *fn);
 void every_resource_sync(struct every_resource *e);
 void every_resource_unsubscribe(struct every_resource *e);
 void every_resource_free(struct every_resource *e);
-/* Of a group and kind, any version; by its number; its number. NULL or -1 if not served. Any thread. */
+/* Of a group and kind, any version; by its number; its number. NULL or -1 if not served. Held for the caller (resource_release).
+ * Any thread. */
 const struct resource *every_resource_find(struct every_resource *e, const char *group, const char *kind);
 const struct resource *every_resource_at(struct every_resource *e, size_t number);
 int every_resource_number(struct every_resource *e, const struct resource *r);

@@ -76,6 +76,7 @@ static void enqueue_dependents(struct runner *r, struct arena *a, const char *ui
 
 enum owner_state { OWNER_SOLID, OWNER_WAITS, OWNER_ABSENT, OWNER_UNKNOWN };
 
+/* Held for the caller. */
 static const struct resource *owner_resource(struct gc *gc, struct arena *a, const struct json *ref) {
     const char *version = json_str_or(ref, "apiVersion", ""), *slash = strchr(version, '/');
     return every_resource_find(gc->resources, slash ? arena_strndup(a, version, (size_t)(slash - version)) : "", json_str_or(ref, "kind", ""));
@@ -96,7 +97,7 @@ static struct doc *find_owner(struct runner *r, const struct resource *resource,
 }
 
 static enum owner_state owner_state(struct runner *r, struct arena *a, const struct doc *item, const struct json *ref, bool live, struct error **e) {
-    const struct resource *resource = owner_resource(r->state, a, ref);
+    cleanup_resource const struct resource *resource = owner_resource(r->state, a, ref);
     if (!resource) return OWNER_UNKNOWN;
     if (resource->namespaced && !doc_namespace(item)) return OWNER_SOLID; /* cannot be looked up: never taken for absent */
     cleanup_doc struct doc *owner = find_owner(r, resource, doc_namespace(item), ref, live, e);
@@ -124,7 +125,7 @@ static void note_gone(struct gc *gc, const char *uid) {
 static void report_other_namespace(struct runner *r, struct arena *a, const struct doc *item, const struct json *ref) {
     struct gc *gc = r->state;
     const char *uid = json_str_or(ref, "uid", "");
-    const struct resource *resource = owner_resource(gc, a, ref);
+    cleanup_resource const struct resource *resource = owner_resource(gc, a, ref);
     if (!resource || !resource->namespaced || known_gone(gc, uid)) return;
     cleanup_doc_list struct doc_list all = {0};
     cache_list(r->cache, resource, NULL, &all);
@@ -152,7 +153,7 @@ static void wake_owner(struct runner *r, struct arena *a, const struct doc *item
     struct gc *gc = r->state;
     struct error *e = NULL;
     if (owner_state(r, a, item, ref, false, &e) != OWNER_WAITS) return;
-    const struct resource *resource = owner_resource(gc, a, ref);
+    cleanup_resource const struct resource *resource = owner_resource(gc, a, ref);
     runner_add(r, arena_printf(a, "%d/%s/%s", every_resource_number(gc->resources, resource), resource->namespaced ? doc_namespace(item) : "", json_str(ref, "name")));
 }
 
@@ -226,6 +227,11 @@ static struct error *delete_item(const struct item *i, const char *propagation) 
     return error_is(e, "NotFound") ? error_free(e), NULL : e;
 }
 
+static void item_release(struct item *i) {
+    doc_unref(i->doc);
+    resource_release(i->resource);
+}
+
 /* The object of a work key; doc NULL if it is gone. */
 static struct item item_of(struct runner *r, struct arena *a, const char *key) {
     struct gc *gc = r->state;
@@ -237,8 +243,7 @@ static struct item item_of(struct runner *r, struct arena *a, const char *key) {
 }
 
 static struct error *release(struct runner *r, struct arena *a, const char *key, const char *owner) {
-    struct item i = item_of(r, a, key);
-    cleanup_doc struct doc *hold = i.doc;
+    CLEANUP(item_release) struct item i = item_of(r, a, key);
     struct json_array kept = {.arena = a};
     JSON_EACH(ref, owners_of(i.doc)) {
         if (!json_str_is(ref, "uid", owner)) json_array_add(&kept, ref);
@@ -257,8 +262,8 @@ static struct error *await_dependents(const struct item *i) {
     size_t count, blocking = 0;
     char **keys = dependents_of(i->runner->state, i->arena, doc_uid(i->doc), &count);
     for (size_t n = 0; n < count; n++) {
-        struct item dependent = item_of(i->runner, i->arena, keys[n]);
-        cleanup_doc struct doc *hold = dependent.doc;
+        CLEANUP(item_release) struct item dependent = item_of(i->runner, i->arena, keys[n]);
+        const struct doc *hold = dependent.doc;
         if (!hold || !json_bool(reference_to(owners_of(hold), doc_uid(i->doc)), "blockOwnerDeletion", false)) continue;
         blocking++;
         if (!deletes_dependents(hold->root)) runner_add(i->runner, keys[n]);
@@ -270,9 +275,8 @@ static struct error *await_dependents(const struct item *i) {
 static struct error *unblock_circle(const struct item *i, char **keys, size_t count) {
     bool circle = false;
     for (size_t n = 0; n < count && !circle; n++) {
-        struct item dependent = item_of(i->runner, i->arena, keys[n]);
+        CLEANUP(item_release) struct item dependent = item_of(i->runner, i->arena, keys[n]);
         circle = dependent.doc && deletes_dependents(dependent.doc->root);
-        doc_unref(dependent.doc);
     }
     struct json_array refs = {.arena = i->arena};
     if (!circle) return NULL;
@@ -326,9 +330,8 @@ static struct work_result work_on(const struct item *i) {
 static struct work_result reconcile(struct runner *r, struct arena *a, const char *key) {
     struct gc *gc = r->state;
     if (str_eq(key, RESOURCES)) return every_resource_sync(gc->resources), WORK_DONE;
-    struct item i = item_of(r, a, key);
+    CLEANUP(item_release) struct item i = item_of(r, a, key);
     if (!i.doc) return WORK_DONE;
-    cleanup_doc struct doc *hold = i.doc;
     struct work_result result = work_on(&i);
     if (!error_is(result.error, "Conflict")) return result;
     error_free(result.error);

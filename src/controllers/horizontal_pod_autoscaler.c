@@ -35,7 +35,7 @@ struct search {
 };
 static void match_kind(const struct resource *r, void *arg) {
     struct search *s = arg;
-    if (str_eq(r->kind, s->kind) && str_eq(r->group, s->group) && str_eq(r->version, s->version)) s->found = r;
+    if (str_eq(r->kind, s->kind) && str_eq(r->group, s->group) && str_eq(r->version, s->version) && !s->found) s->found = resource_hold(r);
 }
 
 static struct error *find_target(struct hpa_run *h, const struct resource **out) {
@@ -161,7 +161,7 @@ static struct error *autoscale(struct hpa_run *h, const struct resource *target,
 }
 
 static struct error *sync_autoscaler(struct hpa_run *h, struct hpa_memory *m) {
-    const struct resource *target = NULL;
+    cleanup_resource const struct resource *target = NULL;
     cleanup_doc struct doc *scale = NULL;
     struct error *e = find_target(h, &target);
     if (!e) e = patch_scale(h, target, -1, &scale);

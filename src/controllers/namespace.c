@@ -56,7 +56,7 @@ static void note_remaining(struct deletion *d, const struct resource *r, const s
 
 static void delete_all(const struct resource *r, void *arg) {
     struct deletion *d = arg;
-    if (!r->namespaced || !(r->verbs & VERB_DELETE) || !(r->verbs & VERB_LIST) || r == &resource_events_events) return;
+    if (!r->namespaced || r->secondary || !(r->verbs & VERB_DELETE) || !(r->verbs & VERB_LIST) || r == &resource_events_events) return;
     if (r == &resource_autoscaling_v1_horizontalpodautoscalers || (r != &resource_pods && d->pods_remain)) return;
     cleanup_doc_list struct doc_list all = {0}, left = {0};
     struct error *e = client_list(d->runner->client, r, d->ns, NULL, NULL, &all, NULL);

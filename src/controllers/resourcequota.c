@@ -136,9 +136,10 @@ static void match_name(const struct resource *r, void *arg) {
     struct by_name *b = arg;
     size_t n = strlen(r->plural);
     bool same = strncmp(b->name, r->plural, n) == 0 && (*r->group ? b->name[n] == '.' && str_eq(b->name + n + 1, r->group) : b->name[n] == '\0');
-    if (!b->found && same && r->namespaced) b->found = r;
+    if (!b->found && same && r->namespaced) b->found = resource_hold(r);
 }
 
+/* Held for the caller. */
 static const struct resource *counted_resource(const struct counting *c, usage_fn **usage) {
     *usage = one;
     if (str_starts(c->name, "count/")) {
@@ -159,7 +160,7 @@ static const struct resource *counted_resource(const struct counting *c, usage_f
 
 static const struct json *usage_of(const struct counting *c) {
     usage_fn *usage;
-    const struct resource *resource = counted_resource(c, &usage);
+    cleanup_resource const struct resource *resource = counted_resource(c, &usage);
     if (!resource) return NULL;
     cleanup_doc_list struct doc_list all = {0};
     struct quantity sum = number(0);

@@ -2,7 +2,7 @@
  *
  * An update owns what it changed and takes that away from everybody else. An apply owns what its configuration says, gives
  * up (and, if nobody else wants it, removes) what the manager's last configuration said, and conflicts with managers whose
- * values it changes. Objects of all versions are treated as being of the request's version. */
+ * values it changes. What a manager of another version owns is said in that version: objects are converted to compare them. */
 #include "base/clock.h"
 #include "base/str.h"
 #include "schema/managed.h"
@@ -86,15 +86,69 @@ static struct fieldset *strip(struct context *c, const struct fieldset *s) {
 
 /* ---- what both do ---- */
 
-static void reconcile_all(struct context *c) {
-    for (size_t i = 0; i < c->managers.len; i++)
-        c->managers.items[i].set = typed_reconcile(c->arena, c->type, c->managers.items[i].set);
+static bool is_foreign(const struct context *c, const char *version) { return c->options->convert && !str_eq(version, c->options->api_version); }
+
+/* An object of any version in `version`, with its type; *type NULL: there is no such version. */
+static struct error *convert(struct context *c, const struct json *object, const char *version, const struct json **out, const struct type **type) {
+    const struct apply_options *o = c->options;
+    *out = object;
+    *type = c->type;
+    if (o->convert == NULL) return NULL;
+    bool same = object == NULL || json_len(object) == 0 || json_str_is(object, "apiVersion", version);
+    if (same && !is_foreign(c, version)) return NULL;
+    return o->convert(o->arg, c->arena, same ? NULL : object, version, same ? &(const struct json *){NULL} : out, type);
 }
 
-static struct typed_diff compare(struct context *c, const struct json *old, const struct json *new) {
+/* Managers of versions that are gone are forgotten; the sets of the others follow the schema. */
+static struct error *reconcile_all(struct context *c) {
+    for (size_t i = 0; i < c->managers.len;) {
+        struct manager *m = &c->managers.items[i];
+        const struct json *none;
+        const struct type *t;
+        TRY(convert(c, NULL, m->version, &none, &t));
+        if (t == NULL) {
+            managers_remove(&c->managers, m);
+            continue;
+        }
+        m->set = typed_reconcile(c->arena, t, m->set);
+        i++;
+    }
+    return NULL;
+}
+
+static struct typed_diff compare_as(struct context *c, const struct type *t, const struct json *old, const struct json *new) {
     struct typed_diff d;
-    typed_compare(c->arena, c->type, old, new, &d);
+    typed_compare(c->arena, t, old, new, &d);
     return (struct typed_diff){*filter(c, &d.added), *filter(c, &d.removed), *filter(c, &d.modified)};
+}
+
+static struct typed_diff compare(struct context *c, const struct json *old, const struct json *new) { return compare_as(c, c->type, old, new); }
+
+/* What has changed, in the versions in which it was asked for. */
+struct change_set {
+    const struct json *old, *new;
+    struct typed_diff diff;   /* in the request's version */
+    const char *versions[8];
+    struct typed_diff diffs[8];
+    size_t len;
+};
+
+static struct error *diff_for(struct context *c, struct change_set *s, const char *version, const struct typed_diff **out) {
+    const struct json *old, *new;
+    const struct type *t;
+    *out = &s->diff;
+    if (!is_foreign(c, version)) return NULL;
+    for (size_t i = 0; i < s->len; i++)
+        if (str_eq(s->versions[i], version)) return *out = &s->diffs[i], NULL;
+    if (s->len == ARRAY_LEN(s->diffs)) return NULL; /* a definition of so many versions compares the rest as the request's */
+    struct error *e = convert(c, s->old, version, &old, &t);
+    if (e) return error_wrap(e, "failed to convert old object");
+    e = convert(c, s->new, version, &new, &t);
+    if (e) return error_wrap(e, "failed to convert new object");
+    s->versions[s->len] = version;
+    s->diffs[s->len] = compare_as(c, t, old, new);
+    *out = &s->diffs[s->len++];
+    return NULL;
 }
 
 /* A conflict: whose, and which paths. */
@@ -138,21 +192,25 @@ static void add_conflict(struct conflicts *all, const struct manager *m, struct 
 }
 
 /* Takes what changed away from all managers but `self` (NULL: from all). `conflicts`: who owned it, nothing taken if any. */
-static void take_away(struct context *c, const struct typed_diff *d, const struct manager *self, struct conflicts *conflicts) {
+static struct error *take_away(struct context *c, struct change_set *s, const struct manager *self, struct conflicts *conflicts) {
     struct arena *a = c->arena;
-    struct fieldset *changed = fieldset_union(a, &d->modified, &d->added);
+    const struct typed_diff *d;
     for (size_t i = 0; conflicts && i < c->managers.len; i++) {
         const struct manager *m = &c->managers.items[i];
-        struct fieldset *set = m == self ? NULL : fieldset_intersection(a, m->set, changed);
+        if (m == self) continue;
+        TRY(diff_for(c, s, m->version, &d));
+        struct fieldset *set = fieldset_intersection(a, m->set, fieldset_union(a, &d->modified, &d->added));
         if (!fieldset_empty(set)) add_conflict(conflicts, m, set);
     }
-    if (conflicts && conflicts->len > 0) return;
+    if (conflicts && conflicts->len > 0) return NULL;
     for (size_t i = 0; i < c->managers.len; i++) {
         struct manager *m = &c->managers.items[i];
         if (m == self) continue;
-        m->set = fieldset_difference(a, fieldset_difference(a, m->set, changed), &d->removed);
+        TRY(diff_for(c, s, m->version, &d));
+        m->set = fieldset_difference(a, fieldset_difference(a, m->set, fieldset_union(a, &d->modified, &d->added)), &d->removed);
     }
     if (self == NULL) managers_drop_empty(&c->managers);
+    return NULL;
 }
 
 static bool is_same_but_time(struct arena *a, const struct json *x, const struct json *y) {
@@ -176,12 +234,12 @@ static const struct json *finish(struct context *c, const struct json *live, con
 
 /* ---- update ---- */
 
-static void own_changes(struct context *c, const struct json *live, const struct json *updated, const char *name) {
+static struct error *own_changes(struct context *c, const struct json *live, const struct json *updated, const char *name) {
     struct arena *a = c->arena;
-    reconcile_all(c);
-    struct typed_diff d = compare(c, live, updated);
-    take_away(c, &d, NULL, NULL);
-    struct fieldset *own = strip(c, fieldset_union(a, &d.modified, &d.added));
+    TRY(reconcile_all(c));
+    struct change_set s = {.old = live, .new = updated, .diff = compare(c, live, updated)};
+    TRY(take_away(c, &s, NULL, NULL));
+    struct fieldset *own = strip(c, fieldset_union(a, &s.diff.modified, &s.diff.added));
     if (!fieldset_empty(own)) {
         struct manager me = this_manager(c, false);
         if (name) me.name = name;
@@ -192,6 +250,7 @@ static void own_changes(struct context *c, const struct json *live, const struct
         else managers_add(a, &c->managers, &me);
     }
     managers_cap(a, &c->managers);
+    return NULL;
 }
 
 /* Which managers an update starts from: those that the request sends, unless it sends none; an empty list resets them. */
@@ -209,31 +268,65 @@ struct error *schema_managed_update(struct arena *a, const struct type *t, const
                                     const struct apply_options *o, const struct json **out) {
     struct context c = {.arena = a, .type = t, .options = o};
     managers_of_update(&c, live, updated);
-    if (live == NULL || c.managers.len > 0) own_changes(&c, live ? without_managed(a, live) : empty_object(&c), without_managed(a, updated), NULL);
+    if (live == NULL || c.managers.len > 0) TRY(own_changes(&c, live ? without_managed(a, live) : empty_object(&c), without_managed(a, updated), NULL));
     *out = finish(&c, live, updated);
     return NULL;
 }
 
 /* ---- apply ---- */
 
-/* Removes what the last configuration said and nobody says any more. */
-static const struct json *prune(struct context *c, const struct json *merged, const struct fieldset *last) {
+/* The merged object, and what is left of it, in some version. */
+struct pruning {
+    const struct json *merged, *pruned;
+    const struct type *type;
+};
+
+static struct error *pruning_as(struct context *c, struct pruning *p, const char *version) {
+    TRY(convert(c, p->merged, version, &p->merged, &p->type));
+    return convert(c, p->pruned, version, &p->pruned, &p->type);
+}
+
+/* What the version's managers own comes back. */
+static struct error *add_back_owned(struct context *c, struct pruning *p, const char *version) {
     struct arena *a = c->arena;
-    const struct type *t = c->type;
-    if (fieldset_empty(last)) return merged;
-    last = fieldset_with_parents(a, last, t);
     struct fieldset owned = {0};
     for (size_t i = 0; i < c->managers.len; i++)
-        owned = *fieldset_union(a, &owned, c->managers.items[i].set);
-    struct fieldset *all = fieldset_with_parents(a, typed_fieldset(a, t, merged), t);
-    const struct json *pruned = typed_remove(a, t, merged, last);
-    struct fieldset *kept = fieldset_with_parents(a, typed_fieldset(a, t, pruned), t);
-    kept = fieldset_union(a, kept, fieldset_with_parents(a, &owned, t));
-    pruned = typed_remove(a, t, merged, fieldset_difference(a, all, kept));
+        if (!c->options->convert || str_eq(c->managers.items[i].version, version)) owned = *fieldset_union(a, &owned, c->managers.items[i].set);
+    TRY(pruning_as(c, p, version));
+    struct fieldset *all = fieldset_with_parents(a, typed_fieldset(a, p->type, p->merged), p->type);
+    struct fieldset *kept = fieldset_with_parents(a, typed_fieldset(a, p->type, p->pruned), p->type);
+    kept = fieldset_union(a, kept, fieldset_with_parents(a, &owned, p->type));
+    p->pruned = typed_remove(a, p->type, p->merged, fieldset_difference(a, all, kept));
+    return NULL;
+}
+
+/* The version of the last configuration first: others may not be had from what lacks what it owns. */
+static struct error *add_back_all(struct context *c, struct pruning *p, const char *first) {
+    TRY(add_back_owned(c, p, first));
+    for (size_t i = 0; c->options->convert && i < c->managers.len; i++) {
+        const char *version = c->managers.items[i].version;
+        bool seen = str_eq(version, first);
+        for (size_t j = 0; j < i; j++) seen |= str_eq(c->managers.items[j].version, version);
+        if (!seen) TRY(add_back_owned(c, p, version));
+    }
+    return pruning_as(c, p, first);
+}
+
+/* Removes what the last configuration said, in its version, and nobody says any more. */
+static struct error *prune(struct context *c, const struct json **merged, const struct fieldset *last, const char *version) {
+    struct arena *a = c->arena;
+    struct pruning p = {.merged = *merged, .type = c->type};
+    if (fieldset_empty(last)) return NULL;
+    TRY(convert(c, p.merged, version, &p.merged, &p.type));
+    last = fieldset_with_parents(a, last, p.type);
+    p.pruned = typed_remove(a, p.type, p.merged, last);
+    TRY(add_back_all(c, &p, version));
     /* Elements that hung below what was removed but were not of the last configuration come back. */
-    kept = fieldset_with_parents(a, typed_fieldset(a, t, pruned), t);
-    pruned = typed_remove(a, t, merged, fieldset_intersection(a, fieldset_difference(a, all, kept), last));
-    return pruned ? pruned : &json_empty_object;
+    struct fieldset *all = fieldset_with_parents(a, typed_fieldset(a, p.type, p.merged), p.type);
+    struct fieldset *kept = fieldset_with_parents(a, typed_fieldset(a, p.type, p.pruned), p.type);
+    p.pruned = typed_remove(a, p.type, p.merged, fieldset_intersection(a, fieldset_difference(a, all, kept), last));
+    if (p.pruned == NULL) return *merged = &json_empty_object, NULL;
+    return convert(c, p.pruned, c->options->api_version, merged, &p.type);
 }
 
 /* One attempt; leaves the managers changed only on success. */
@@ -242,13 +335,15 @@ static struct error *try_apply(struct context *c, const struct json *live, const
     struct arena *a = c->arena;
     struct manager me = this_manager(c, true), *mine = managers_find(&c->managers, &me);
     struct fieldset *last = mine ? mine->set : NULL;
+    const char *version = mine ? mine->version : me.version;
     me.set = filter(c, typed_fieldset(a, c->type, config));
     me.time = mine ? mine->time : NULL;
     if (mine) *mine = me;
     else mine = managers_add(a, &c->managers, &me);
-    const struct json *object = prune(c, typed_merge(a, c->type, live, config), last);
-    struct typed_diff d = compare(c, live, object);
-    take_away(c, &d, mine, force ? NULL : conflicts);
+    const struct json *object = typed_merge(a, c->type, live, config);
+    TRY(prune(c, &object, last, version));
+    struct change_set s = {.old = live, .new = object, .diff = compare(c, live, object)};
+    TRY(take_away(c, &s, mine, force ? NULL : conflicts));
     if (conflicts->len > 0) return conflict_error(c, conflicts);
     bool same = json_equal(live, object);
     if (!same) mine->time = now(c);
@@ -336,8 +431,8 @@ struct error *schema_apply(struct arena *a, const struct type *t, const struct j
     if (e != NULL) return error_wrap(e, "failed to create typed patch object (%s)", object_text(a, config));
     if (!managers_decode(a, json_get(live, "metadata.managedFields"), &c.managers)) return error_new("failed to decode managed fields");
     const struct json *old = live ? without_managed(a, live) : empty_object(&c);
-    if (live && c.managers.len == 0) own_changes(&c, empty_object(&c), old, "before-first-apply");
-    reconcile_all(&c);
+    if (live && c.managers.len == 0) TRY(own_changes(&c, empty_object(&c), old, "before-first-apply"));
+    TRY(reconcile_all(&c));
     TRY(apply(&c, old, config, out));
     *out = finish(&c, live, keep_last_applied(&c, *out, config));
     return NULL;

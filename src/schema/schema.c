@@ -87,6 +87,15 @@ const char *resource_field(struct arena *a, const struct resource *r, const stru
     return scalar_text(a, v);
 }
 
+const struct resource *resource_hold(const struct resource *r) {
+    if (r && r->owner) atomic_fetch_add(&r->owner->refs, 1);
+    return r;
+}
+
+void resource_release(const struct resource *r) {
+    if (r && r->owner && atomic_fetch_sub(&r->owner->refs, 1) == 1) r->owner->drop(r->owner);
+}
+
 void schema_init(void) {
     const char **names = xmalloc(schema_field_count * sizeof(*names));
     size_t n = 0;

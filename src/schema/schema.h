@@ -1,7 +1,7 @@
 /* What a type is. The built-in types are tables generated at build time from api/ (see api/README.md); a CRD's
  * structural schema compiles into the same structures, so everything below serves both.
  *
- * Tables are immutable and may be read from any thread. A CRD's live as long as their `struct resource` is referenced. */
+ * Tables are immutable and may be read from any thread. A CRD's live as long as their `struct resource` is held. */
 #pragma once
 #include "json/doc.h"
 #include "schema/status.h"
@@ -85,10 +85,16 @@ struct column {
     int priority;
     const char *json_path; /* CRD columns; NULL for built-in ones, which have a function per resource */
 };
+/* What a custom resource is part of: counted, and freed with the last reference. */
+struct resource_owner {
+    _Atomic unsigned refs;
+    void (*drop)(struct resource_owner *o);
+};
 struct resource {
     const char *group, *version, *kind, *list_kind, *plural, *singular;
     const char *const *short_names, *const *categories; /* end with NULL */
     bool namespaced;
+    bool secondary;   /* a custom resource's version that whoever wants its objects in any version leaves alone: another needs no conversion */
     unsigned verbs;
     const struct subresource *subresources;
     size_t subresource_count;
@@ -99,8 +105,14 @@ struct resource {
     const struct type *type, *list_type;     /* list_type: of list_kind, NULL for custom resources */
     const char *const *selectable_fields;    /* field labels beyond metadata.name/namespace; end with NULL; see resource_field */
     struct crd *crd;                         /* custom resources, else NULL */
+    struct resource_owner *owner;            /* of custom resources; built-in ones are there for ever: NULL */
     const struct json *openapi;              /* CRD: the openAPIV3Schema of this version, to be published; may be NULL */
 };
+/* Whoever keeps a custom resource beyond the call that lent it holds it. Any thread; built-in ones and NULL need none. */
+const struct resource *resource_hold(const struct resource *r);
+void resource_release(const struct resource *r);
+static inline void cleanup_resource_(const struct resource **r) { resource_release(*r); }
+#define cleanup_resource CLEANUP(cleanup_resource_)
 extern const struct resource *const builtin_resources[]; /* discovery order, ends with NULL */
 const struct resource *resource_find(const char *group, const char *version, const char *plural); /* built-in; version NULL: preferred */
 const struct resource *resource_find_kind(const char *group, const char *version, const char *kind);
@@ -173,6 +185,10 @@ struct apply_options {
     int64_t now;
     bool force;
     const char *const *reset_fields; /* what this request may not own: schema_reset_fields(); may be NULL */
+    /* An object of any version in another one, and that version's type. `object` NULL: only the type. *type NULL: there is no such
+     * version any more; its managers are forgotten. NULL: all versions are as the request's. */
+    struct error *(*convert)(void *arg, struct arena *a, const struct json *object, const char *version, const struct json **out, const struct type **type);
+    void *arg;
 };
 /* Dotted paths that requests to a resource ("" or a subresource) may not own ("status"); when the first begins with "=",
  * those are the only ones that they may own ("*" is any list element). Ends with NULL. */
