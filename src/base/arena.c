@@ -116,7 +116,48 @@ char *arena_strndup(struct arena *a, const char *s, size_t n) {
     return copy;
 }
 
+/* Most formats only put texts together, which needs no stdio. */
+static bool only_texts(const char *fmt) {
+    for (const char *p = strchr(fmt, '%'); p != NULL; p = strchr(p + 2, '%'))
+        if (p[1] != 's') return false;
+    return true;
+}
+
+struct piece {
+    const char *text;
+    size_t len;
+};
+
+/* The next piece of such a format; false at its end. */
+static bool next_piece(const char **fmt, va_list *args, struct piece *out) {
+    if (**fmt == '\0') return false;
+    bool text = **fmt == '%';
+    out->text = text ? va_arg(*args, const char *) : *fmt;
+    if (out->text == NULL) out->text = "(null)";
+    out->len = text ? strlen(out->text) : strcspn(*fmt, "%");
+    *fmt += text ? 2 : out->len;
+    return true;
+}
+
+static char *put_together(struct arena *a, const char *fmt, va_list args) {
+    struct piece pieces[16], extra;
+    va_list rest;
+    va_copy(rest, args);
+    size_t count = 0, total = 0;
+    const char *at = fmt;
+    while (count < ARRAY_LEN(pieces) && next_piece(&at, &rest, &pieces[count])) total += pieces[count++].len;
+    bool complete = !next_piece(&at, &rest, &extra);
+    va_end(rest);
+    if (!complete) return NULL;
+    char *out = arena_alloc(a, total + 1), *end = out;
+    for (size_t i = 0; i < count; i++) end = mempcpy(end, pieces[i].text, pieces[i].len);
+    *end = '\0';
+    return out;
+}
+
 char *arena_vprintf(struct arena *a, const char *fmt, va_list args) {
+    char *joined = only_texts(fmt) ? put_together(a, fmt, args) : NULL;
+    if (joined != NULL) return joined;
     char small[256];
     va_list again;
     va_copy(again, args);

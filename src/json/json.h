@@ -38,8 +38,8 @@ extern const struct json json_null, json_true, json_false, json_empty_object, js
 /* ---- reading (all take NULL) ---- */
 
 /* A member by its exact name. */
-const struct json *json_member(const struct json *v, const char *key);
 const struct json *json_member_n(const struct json *v, const char *key, size_t key_len);
+static inline const struct json *json_member(const struct json *v, const char *key) { return json_member_n(v, key, strlen(key)); }
 /* A member of members: json_get(pod, "spec.nodeName"). For keys with dots in them use json_member. */
 const struct json *json_get(const struct json *v, const char *path);
 const struct json *json_at(const struct json *v, size_t index);

@@ -15,8 +15,6 @@ const struct json *json_member_n(const struct json *v, const char *key, size_t k
     return NULL;
 }
 
-const struct json *json_member(const struct json *v, const char *key) { return json_member_n(v, key, strlen(key)); }
-
 const struct json *json_get(const struct json *v, const char *path) {
     if (path == NULL) return v;
     for (; v != NULL; path++) {

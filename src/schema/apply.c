@@ -73,16 +73,17 @@ static struct fieldset *filter(struct context *c, struct fieldset *s) {
     return fieldset_without_trees(a, s, &reset);
 }
 
-/* What nobody owns. */
-static struct fieldset *strip(struct context *c, const struct fieldset *s) {
-    static const char *const paths[] = {"apiVersion", "kind", "metadata", "metadata.name", "metadata.namespace", "metadata.creationTimestamp",
-                                        "metadata.selfLink", "metadata.uid", "metadata.clusterName", "metadata.generation",
-                                        "metadata.managedFields", "metadata.resourceVersion"};
-    struct fieldset stripped = {0};
-    for (size_t i = 0; i < ARRAY_LEN(paths); i++)
-        fieldset_add_path(c->arena, &stripped, paths[i]);
-    return fieldset_difference(c->arena, s, &stripped);
-}
+/* What nobody owns, sorted as sets are. */
+static struct fieldset_node unowned_metadata[] = {
+    {{'f', "f:clusterName", NULL}, true, NULL}, {{'f', "f:creationTimestamp", NULL}, true, NULL}, {{'f', "f:generation", NULL}, true, NULL},
+    {{'f', "f:managedFields", NULL}, true, NULL}, {{'f', "f:name", NULL}, true, NULL}, {{'f', "f:namespace", NULL}, true, NULL},
+    {{'f', "f:resourceVersion", NULL}, true, NULL}, {{'f', "f:selfLink", NULL}, true, NULL}, {{'f', "f:uid", NULL}, true, NULL}};
+static struct fieldset unowned_metadata_set = {unowned_metadata, ARRAY_LEN(unowned_metadata), ARRAY_LEN(unowned_metadata)};
+static struct fieldset_node unowned[] = {
+    {{'f', "f:apiVersion", NULL}, true, NULL}, {{'f', "f:kind", NULL}, true, NULL}, {{'f', "f:metadata", NULL}, true, &unowned_metadata_set}};
+static const struct fieldset unowned_set = {unowned, ARRAY_LEN(unowned), ARRAY_LEN(unowned)};
+
+static struct fieldset *strip(struct context *c, const struct fieldset *s) { return fieldset_difference(c->arena, s, &unowned_set); }
 
 /* ---- what both do ---- */
 

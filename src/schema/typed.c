@@ -301,6 +301,7 @@ static bool is_leaf(const struct type *t, enum shape shape, const struct json *x
 }
 
 static enum mark compare(struct arena *a, const struct type *t, const struct json *old, const struct json *new, struct typed_diff *below) {
+    if (old == new && old != NULL) return SAME; /* shared between the documents */
     enum shape l = shape_of(t, old), r = shape_of(t, new);
     enum mark mark = old == NULL ? ADDED : new == NULL ? REMOVED : SAME;
     /* Where the type does not say and the shapes differ, each is walked by its own. */
