@@ -174,10 +174,19 @@ static void explain(struct placement *p, struct nominations *nominated, bool ref
 
 /* ---- ---- */
 
+/* For 5,000 nodes that is half a megabyte: fresh memory would cost as much as looking at the nodes. */
+static struct node_result *room_for_results(struct state *s) {
+    if (s->results_cap < s->count || s->results == NULL) {
+        s->results_cap = MAX(s->count + s->count / 4, 16);
+        s->results = xrealloc(s->results, s->results_cap * sizeof(*s->results));
+    }
+    return s->results;
+}
+
 void placement_find(struct placement *p, struct state *s, struct cache *cache, struct nominations *nominated, struct pod_info *pod, size_t *start, uint64_t random) {
     struct cycle *c = &p->cycle;
     *c = (struct cycle){.state = s, .cache = cache, .pod = pod, .count = s->count};
-    c->results = arena_alloc(&c->arena, (s->count + 1) * sizeof(*c->results)); /* pages that are not looked at cost nothing */
+    c->results = room_for_results(s);
     bool passed = prefilter(c);
     if (passed) filter_all(c, nominated, start);
     if (c->found > 0) p->node = best(c, random);

@@ -26,6 +26,7 @@ void state_free(struct state *s) {
     map_free(&s->names, free);
     map_free(&s->images, NULL);
     free(s->list);
+    free(s->results);
     pthread_mutex_destroy(&s->lock);
 }
 

@@ -70,6 +70,8 @@ struct state {
     struct map images;          /* image name -> number of nodes that have it, as a pointer */
     struct map names;           /* interned resource names: name -> its copy */
     size_t with_anti_affinity, with_affinity;
+    struct node_result *results; /* room for one of each node: the cycle's under way, kept for the next one */
+    size_t results_cap;
 };
 void state_init(struct state *s);
 void state_free(struct state *s);
