@@ -17,12 +17,6 @@ struct tracker *tracker_new(struct store *s, struct store_table *const *tables, 
 bool tracker_changed(struct tracker *t); /* since the last call that returned true; true the first time */
 void tracker_free(struct tracker *t);
 
-/* Slots for requests in flight. */
-struct limiter {
-    _Atomic unsigned used;
-    unsigned max;
-};
-
 struct health_check {
     const char *name;
     const char *(*check)(void *arg);
@@ -70,7 +64,6 @@ struct apiserver {
     struct allocator *allocator;
     struct flow *flow;
     struct metrics *metrics;
-    struct limiter reads, writes;
     struct watch_stream *watches;   /* open ones; watch_lock */
     pthread_mutex_t watch_lock;
 };
@@ -127,8 +120,13 @@ void audit_body(struct request *r, const struct json *v);   /* what the client s
 void audit_note(struct request *r, const char *key, const char *value);
 
 /* ---- limits, metrics ---- */
+struct flow *flow_new(struct apiserver *s);
+void flow_stop(struct flow *f); /* refuses whoever waits; nobody will from now on */
+void flow_free(struct flow *f);
 struct error *flow_admit(struct request *r);
 void flow_leave(struct request *r);
+void flow_go_on(struct request *r, int64_t waited); /* a request that was parked has a seat now */
+void flow_timed_out(struct request *r);             /* and this one will not get one */
 void flow_headers(struct request *r, void *head, void (*add)(void *head, const char *name, const char *value));
 struct metrics *metrics_new(void);
 void metrics_free(struct metrics *m);

@@ -1,5 +1,6 @@
 /* What the server counts about itself, in Prometheus' text format. */
 #include "apiserver/change.h"
+#include "apiserver/flow.h"
 
 #define BUCKETS 12
 static const double bounds[BUCKETS] = {0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 2, 5, 10};
@@ -106,9 +107,7 @@ void metrics_write(struct apiserver *s, struct buf *out) {
     pthread_mutex_lock(&s->metrics->lock);
     write_requests(s->metrics, out);
     pthread_mutex_unlock(&s->metrics->lock);
-    head(out, "apiserver_current_inflight_requests", "gauge", "Requests being served.");
-    buf_printf(out, "apiserver_current_inflight_requests{request_kind=\"readOnly\"} %u\n", atomic_load(&s->reads.used));
-    buf_printf(out, "apiserver_current_inflight_requests{request_kind=\"mutating\"} %u\n", atomic_load(&s->writes.used));
+    flow_metrics(s->flow, out);
     struct store_stats st;
     store_stats(s->store, &st);
     head(out, "apiserver_storage_objects", "gauge", "Objects stored.");

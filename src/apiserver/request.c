@@ -28,7 +28,10 @@ static void send_answer(void *arg) {
     metrics_observe(r);
     bool goes_on = r->error == NULL && r->answer.start;
     goes_on ? audit_started(r) : audit_complete(r);
-    if (goes_on) return r->answer.start(r);
+    if (goes_on) {
+        flow_leave(r);
+        return r->answer.start(r);
+    }
     /* What outlives the exchange's arena, which is gone after respond. */
     struct doc *doc = r->answer.doc;
     struct list_answer list = r->answer.list ? *r->answer.list : (struct list_answer){0};
@@ -52,12 +55,23 @@ static void http_done(struct request *r) {
     else loop_post(r->x->loop, send_answer, r);
 }
 
+struct error request_parked;
+
 void request_run(struct request *r) {
-    for (size_t i = 0; r->error == NULL && i < ARRAY_LEN(stages); i++) r->error = stages[i](r);
+    while (r->error == NULL && r->answer.code == 0 && r->stage < ARRAY_LEN(stages)) {
+        struct error *e = stages[r->stage++](r);
+        if (e == REQUEST_PARKED) return;
+        r->error = e;
+    }
     request_settle(r);
 }
 
 static void run_on_worker(void *arg) { request_run(arg); }
+
+void request_resume(struct request *r) {
+    if (r->pool) worker_submit(r->pool, run_on_worker, r);
+    else request_run(r);
+}
 
 static bool token_blocks(const struct apiserver *s, const char *authorization) {
     const char *token = strchr(authorization, ' ');
@@ -110,7 +124,7 @@ void apiserver_handle(struct http_exchange *x, void *arg) {
     r->error = route_parse(r);
     if (r->error == NULL) r->error = check_timeout(r);
     if (r->is_resource) r->custom = custom_resource(r->server, r->group, r->version, r->plural);
-    if (r->error == NULL && r->custom && crd_converts(r->custom)) worker_submit(r->server->converters, run_on_worker, r);
-    else if (may_block(r)) worker_submit(r->server->workers, run_on_worker, r);
-    else request_run(r);
+    if (r->error == NULL && r->custom && crd_converts(r->custom)) r->pool = r->server->converters;
+    else if (may_block(r)) r->pool = r->server->workers;
+    request_resume(r);
 }

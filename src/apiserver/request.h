@@ -33,6 +33,7 @@ struct answer {
     struct tls_config *tls;     /* a reference that is held until the start */
     const char *location;       /* of a redirection, else NULL */
     bool no_transform;          /* never a table or metadata */
+    int retry_after;            /* seconds, of a refusal; 0: not told */
 };
 struct list_answer {
     const struct resource *resource;
@@ -41,6 +42,13 @@ struct list_answer {
     uint64_t revision;
     const char *continue_token; /* NULL at the end */
     int64_t remaining;          /* -1: not given */
+};
+
+struct flow_ticket {
+    struct flow_level *level;   /* NULL: not sorted */
+    struct flow_stats *stats;
+    const char *schema_uid, *level_uid;
+    bool seated;                /* a seat is held */
 };
 
 struct request {
@@ -76,7 +84,9 @@ struct request {
     _Atomic int pending;        /* commits under way + 1 while the handler runs */
     _Atomic(struct error *) commit_error;
     void (*done)(struct request *r);
-    struct limiter *limiter;    /* in-flight slot held */
+    struct flow_ticket flow;    /* what priority and fairness made of it */
+    size_t stage;               /* the next one to run */
+    struct worker_pool *pool;   /* where stages run that may block; NULL: on the loop */
     const char *audit_id;
     struct audit_event *audit;  /* NULL: not looked at yet, or not logged */
 };
@@ -85,6 +95,11 @@ struct request {
 struct request *request_new(struct apiserver *s, struct http_exchange *x);
 /* Runs the stages; the answer goes out when commits are done. */
 void request_run(struct request *r);
+/* Goes on with the stage behind the one that parked the request; on its loop. */
+void request_resume(struct request *r);
+/* What a stage returns that has handed the request to somebody else, who will resume or settle it: it is not to be touched. */
+#define REQUEST_PARKED (&request_parked)
+extern struct error request_parked;
 void request_warn(struct request *r, const char *fmt, ...) PRINTF(2, 3);
 int64_t request_now(const struct request *r); /* wall time */
 bool user_in_group(const struct user *u, const char *group);

@@ -101,7 +101,8 @@ static void send_bytes(struct request *r, int code, const char *content_type, st
         buf_free(body);
         *body = zipped;
     }
-    if (r->error && r->error->retry_after) head_add(&h, "retry-after", arena_printf(r->arena, "%d", r->error->retry_after));
+    int retry_after = r->error ? r->error->retry_after : r->answer.retry_after;
+    if (retry_after) head_add(&h, "retry-after", arena_printf(r->arena, "%d", retry_after));
     size_t len = body->len;
     char *bytes = buf_take(body);
     http_reply(r->x, code, h.items, h.len, bytes, len, release_free, bytes);

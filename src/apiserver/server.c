@@ -75,8 +75,7 @@ struct error *apiserver_new(const struct apiserver_config *config, struct apiser
     s->converters = worker_pool_new("conversion", 64);
     s->client = config->client_loop ? http_client_new(config->client_loop) : NULL;
     s->metrics = metrics_new();
-    s->reads.max = config->max_requests_in_flight ? config->max_requests_in_flight : 400;
-    s->writes.max = config->max_mutating_in_flight ? config->max_mutating_in_flight : 200;
+    s->flow = flow_new(s);
     pthread_mutex_init(&s->watch_lock, NULL);
     struct error *e = start(s);
     if (e) return apiserver_free(s), e;
@@ -89,6 +88,7 @@ void apiserver_renew_proxy_client(struct apiserver *s, const char *cert, const c
 
 void apiserver_shutdown(struct apiserver *s) {
     atomic_store(&s->stopping, true);
+    flow_stop(s->flow);
     watch_streams_end(s);
 }
 
@@ -111,6 +111,7 @@ void apiserver_free(struct apiserver *s) {
     token_signer_free(s->signer);
     token_file_free(s->token_file);
     audit_close(s->audit);
+    flow_free(s->flow);
     metrics_free(s->metrics);
     pthread_mutex_destroy(&s->watch_lock);
     arena_free(&s->arena);
