@@ -165,7 +165,7 @@ struct user_grant {
     const char *role;         /* the same */
     const char *cluster_role; /* the ClusterRole whose rules count, or */
     const struct json *rules; /* rules as in a ClusterRole */
-    const char *ns;           /* NULL: everywhere */
+    const char *ns;           /* a name or a pattern with *; NULL: everywhere */
 };
 /* The user's grants in the arena, *count of them. On any thread, for every request that RBAC does not allow: short. */
 typedef const struct user_grant *apiserver_grants_fn(struct arena *a, const struct user *u, size_t *count, void *arg);

@@ -2,6 +2,7 @@
  * allows a request (plugin/pkg/auth/authorizer/rbac). The bindings are compiled into an index by subject that is made
  * anew when any of the four tables has changed; readers hold a reference, so nobody waits for a rebuild but who asks for it. */
 #include "apiserver/auth.h"
+#include <fnmatch.h>
 
 struct grant {
     struct grant *next;            /* of the same subject */
@@ -205,7 +206,7 @@ static void visit_others(struct apiserver *s, struct compiled *c, struct arena *
         size_t n = 0;
         const struct user_grant *others = s->grant_hooks[i].fn(a, u, &n, s->grant_hooks[i].arg);
         for (size_t k = 0; k < n; k++) {
-            if (others[k].ns && (ns == NULL || strcmp(others[k].ns, ns) != 0)) continue;
+            if (others[k].ns && (ns == NULL || fnmatch(others[k].ns, ns, 0) != 0)) continue;
             struct grant *g = ARENA_NEW(a, struct grant);
             *g = (struct grant){.ns = others[k].ns, .other = &others[k]};
             JSON_EACH(rule, grant_rules(c, a, &others[k])) {

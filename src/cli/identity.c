@@ -84,8 +84,7 @@ static const struct user_grant *grants_of(struct arena *a, const struct user *u,
     size_t n = arn && str_starts(u->uid, "aws-iam-authenticator:") ? eks_grants(i->eks, a, arn, &grants) : 0;
     struct user_grant *out = arena_calloc(a, n + 1, sizeof(*out));
     for (size_t k = 0; k < n; k++) {
-        out[k] = (struct user_grant){.source = "EKS Access Policy", .binding = grants[k].binding, .role = grants[k].role, .cluster_role = grants[k].cluster_role,
-                                     .rules = grants[k].rules, .ns = grants[k].ns};
+        out[k] = (struct user_grant){.source = "EKS Access Policy", .binding = grants[k].binding, .role = grants[k].role, .rules = grants[k].rules, .ns = grants[k].ns};
     }
     *count = n;
     return out;

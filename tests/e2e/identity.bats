@@ -186,6 +186,123 @@ web_identity() { a sts assume-role-with-web-identity --role-arn "arn:aws:iam::$A
     role coracle-node "{\"Service\":\"ec2.amazonaws.com\"}" sts:AssumeRole
     host env -u AWS_PROFILE HOME=/nonexistent AWS_DEFAULT_REGION=us-east-1 AWS_ENDPOINT_URL="$(head -1 "$CLUSTER/n1/data/aws-endpoint")" AWS_CA_BUNDLE="$CLUSTER/n1/data/ca.crt" "$AWS" sts get-caller-identity | grep -q assumed-role/coracle-node/i-
 }
+# ---- EKS: tags, types of entries, target roles ----
+
+tagged() { a eks list-tags-for-resource --resource-arn "$1" --query tags --output json | jq -c -S .; }
+@test "resources have tags that come and go after their creation" {
+    local arn
+    for arn in "$(a eks describe-cluster --name coracle --query cluster.arn --output text)" "$(a eks describe-access-entry --cluster-name coracle --principal-arn "arn:aws:iam::$ACCOUNT:role/team/viewer" --query accessEntry.accessEntryArn --output text)" \
+        "$(a eks describe-nodegroup --cluster-name coracle --nodegroup-name nodes --query nodegroup.nodegroupArn --output text)" \
+        "$(a eks create-pod-identity-association --cluster-name coracle --namespace default --service-account tagged --role-arn "arn:aws:iam::$ACCOUNT:role/pod-role" --query association.associationArn --output text)"; do
+        a eks tag-resource --resource-arn "$arn" --tags team=red,env=test
+        [ "$(tagged "$arn")" = '{"env":"test","team":"red"}' ]
+        a eks tag-resource --resource-arn "$arn" --tags team=blue
+        a eks untag-resource --resource-arn "$arn" --tag-keys env absent
+        [ "$(tagged "$arn")" = '{"team":"blue"}' ]
+    done
+    [ "$(a eks describe-cluster --name coracle --query cluster.tags.team --output text)" = blue ]
+    [ "$(a eks describe-nodegroup --cluster-name coracle --nodegroup-name nodes --query nodegroup.tags.team --output text)" = blue ]
+    has "NotFoundException" a eks list-tags-for-resource --resource-arn "arn:aws:eks:us-east-1:$ACCOUNT:nodegroup/coracle/absent"
+    has "NotFoundException" a eks tag-resource --resource-arn "arn:aws:eks:us-east-1:$ACCOUNT:cluster/other" --tags a=b
+    has "BadRequestException" a eks tag-resource --resource-arn "arn:aws:s3:::bucket" --tags a=b
+    has "BadRequestException" a eks tag-resource --resource-arn "$arn" --tags aws:x=b
+}
+@test "policies decide about tags by the resource's own" {
+    a iam create-user --user-name tagger > /dev/null
+    local key arn; key=$(a iam create-access-key --user-name tagger --output json); arn=$(a eks describe-cluster --name coracle --query cluster.arn --output text)
+    a iam put-user-policy --user-name tagger --policy-name p --policy-document '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"eks:TagResource","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/team":"blue"},"ForAllValues:StringEquals":{"aws:TagKeys":["note"]}}}]}'
+    by() { host env -u AWS_PROFILE HOME="$HOME" AWS_ACCESS_KEY_ID="$(jq -r .AccessKey.AccessKeyId <<< "$key")" AWS_SECRET_ACCESS_KEY="$(jq -r .AccessKey.SecretAccessKey <<< "$key")" AWS_DEFAULT_REGION=us-east-1 AWS_ENDPOINT_URL="$(head -1 "$CLUSTER/n1/data/aws-endpoint")" AWS_CA_BUNDLE="$CLUSTER/n1/data/ca.crt" "$AWS" "$@"; }
+    by eks tag-resource --resource-arn "$arn" --tags note=x
+    has "AccessDenied" by eks tag-resource --resource-arn "$arn" --tags team=mine
+    a eks tag-resource --resource-arn "$arn" --tags team=red
+    has "AccessDenied" by eks tag-resource --resource-arn "$arn" --tags note=y
+}
+@test "types of access entries have their rules" {
+    create() { a eks create-access-entry --cluster-name coracle --principal-arn "$@"; }
+    role nodes-linux '{"Service":"ec2.amazonaws.com"}' sts:AssumeRole; role nodes-auto '{"Service":"ec2.amazonaws.com"}' sts:AssumeRole
+    local arn=arn:aws:iam::$ACCOUNT:role/nodes-linux out
+    has "InvalidParameterException" create "$arn" --type EC2_LINUX --username me
+    has "InvalidParameterException" create "$arn" --type EC2_LINUX --kubernetes-groups g
+    has "InvalidParameterException" create "arn:aws:iam::$ACCOUNT:user/admin2" --type EC2_LINUX
+    has "InvalidParameterException" create "arn:aws:iam::444455556666:role/x" --type EC2_LINUX
+    has "InvalidParameterException" create "arn:aws:iam::$ACCOUNT:role/aws-service-role/eks.amazonaws.com/AWSServiceRoleForAmazonEKS"
+    has "InvalidParameterException" create "arn:aws:sts::$ACCOUNT:assumed-role/x/y"
+    has "InvalidParameterException" create "$arn" --username 'me{{SessionName}}'
+    has "InvalidParameterException" create "$arn" --username system:me
+    out=$(create "$arn" --type EC2_LINUX --output json)
+    [ "$(jq -r '.accessEntry | .username + " " + .kubernetesGroups[0] + " " + .type' <<< "$out")" = "system:node:{{EC2PrivateDNSName}} system:nodes EC2_LINUX" ]
+    has "InvalidParameterException" a eks update-access-entry --cluster-name coracle --principal-arn "$arn" --username me
+    has "InvalidParameterException" a eks associate-access-policy --cluster-name coracle --principal-arn "$arn" --policy-arn arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy --access-scope type=cluster
+    create "arn:aws:iam::$ACCOUNT:role/nodes-auto" --type EC2 > /dev/null
+    a eks associate-access-policy --cluster-name coracle --principal-arn "arn:aws:iam::$ACCOUNT:role/nodes-auto" --policy-arn arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy --access-scope type=cluster > /dev/null
+    has "InvalidParameterException" a eks associate-access-policy --cluster-name coracle --principal-arn "arn:aws:iam::$ACCOUNT:role/nodes-auto" --policy-arn arn:aws:eks::aws:cluster-access-policy/AmazonEKSHybridPolicy --access-scope type=cluster
+    out=$(a eks update-access-entry --cluster-name coracle --principal-arn "arn:aws:iam::$ACCOUNT:role/team/viewer" --username v:me --kubernetes-groups g1 g2 --output json)
+    [ "$(jq -r '.accessEntry | .username + (.kubernetesGroups | join(","))' <<< "$out")" = "v:meg1,g2" ]
+}
+@test "lists come in pages" {
+    local all pages
+    all=$(a eks list-access-entries --cluster-name coracle --query accessEntries --output text | wc -w)
+    pages=$(a eks list-access-entries --cluster-name coracle --page-size 2 --query accessEntries --output text | wc -w)
+    [ "$all" -gt 3 ]; [ "$all" = "$pages" ]
+    [ "$(a eks list-access-entries --cluster-name coracle --max-items 2 --output json | jq '(.accessEntries | length), has("NextToken")' | tr '\n' ' ')" = "2 true " ]
+    has "InvalidParameterException" a eks list-access-entries --cluster-name coracle --no-paginate --max-results 101
+    has "InvalidParameterException" a eks list-access-entries --cluster-name coracle --no-paginate --next-token nonsense
+}
+@test "namespaces of an access policy can be patterns" {
+    a eks associate-access-policy --cluster-name coracle --principal-arn "arn:aws:iam::$ACCOUNT:role/team/viewer" --policy-arn arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy --access-scope 'type=namespace,namespaces=kube-*' > /dev/null
+    as viewer -n kube-public get pods
+    has "orbidden" as viewer -n default get pods
+}
+@test "a role that was deleted and made anew has lost its entry" {
+    a iam delete-role --role-name viewer; role viewer "{\"AWS\":\"arn:aws:iam::$ACCOUNT:root\"}" sts:AssumeRole /team/
+    has "must be logged in" as viewer -n kube-public get pods
+    eventually 5 grep -q "authentication.coracle.io/refused.*earlier principal" "$T/audit.log"
+}
+# Credentials that the agent gives the pod pi, as the environment of the aws CLI.
+agent_env() { host curl -s -H "authorization: $(cat "$T/pi-token")" http://169.254.170.23/v1/credentials | jq -r '"AWS_ACCESS_KEY_ID=" + .AccessKeyId, "AWS_SECRET_ACCESS_KEY=" + .SecretAccessKey, "AWS_SESSION_TOKEN=" + .Token'; }
+# shellcheck disable=SC2046
+by_pod() { host env -u AWS_PROFILE HOME="$HOME" $(agent_env) AWS_DEFAULT_REGION=us-east-1 AWS_ENDPOINT_URL="$(head -1 "$CLUSTER/n1/data/aws-endpoint")" AWS_CA_BUNDLE="$CLUSTER/n1/data/ca.crt" "$AWS" "$@"; }
+trust_of_target() { # trust_of_target ACTIONS CONDITION
+    a iam update-assume-role-policy --role-name target --policy-document "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"arn:aws:iam::$ACCOUNT:role/pod-role\"},\"Action\":$1,\"Condition\":$2}]}"
+}
+@test "Pod Identity: the associated role assumes a target role, if both let it" {
+    role target "{\"AWS\":\"arn:aws:iam::$ACCOUNT:root\"}" '["sts:AssumeRole","sts:TagSession"]'
+    local id target=arn:aws:iam::$ACCOUNT:role/target; id=$(a eks create-pod-identity-association --cluster-name coracle --namespace default --service-account pi --role-arn "arn:aws:iam::$ACCOUNT:role/pod-role" --target-role-arn "$target" --query association.associationId --output text)
+    echo "$id" > "$T/association"
+    [ "$(a eks describe-pod-identity-association --cluster-name coracle --association-id "$id" --query association.externalId --output text)" = "us-east-1/$ACCOUNT/coracle/default/pi" ]
+    has "AccessDeniedException" host curl -s -H "authorization: $(cat "$T/pi-token")" http://169.254.170.23/v1/credentials
+    a iam put-role-policy --role-name pod-role --policy-name chain --policy-document "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Action\":[\"sts:AssumeRole\",\"sts:TagSession\"],\"Resource\":\"$target\"}]}"
+    has "assumed-role/target/eks-coracle-pi-" by_pod sts get-caller-identity
+    has "assumed-role/target/eks-coracle-pi-" python_in pi
+    local tags='{"StringEquals":{"aws:RequestTag/kubernetes-namespace":"default","aws:PrincipalTag/kubernetes-service-account":"pi","aws:RequestTag/eks-cluster-name":"coracle"}}'
+    trust_of_target '["sts:AssumeRole","sts:TagSession"]' "$tags"
+    has "assumed-role/target/" by_pod sts get-caller-identity
+    trust_of_target '["sts:AssumeRole","sts:TagSession"]' "${tags/default/other}"
+    has "AccessDeniedException" host curl -s -H "authorization: $(cat "$T/pi-token")" http://169.254.170.23/v1/credentials
+    trust_of_target '"sts:AssumeRole"' '{}'
+    has "AccessDeniedException" host curl -s -H "authorization: $(cat "$T/pi-token")" http://169.254.170.23/v1/credentials
+}
+@test "Pod Identity: without session tags there is an external id, and a session policy may limit" {
+    local id; id=$(cat "$T/association")
+    update() { a eks update-pod-identity-association --cluster-name coracle --association-id "$id" "$@"; }
+    a iam attach-role-policy --role-name target --policy-arn arn:aws:iam::aws:policy/AdministratorAccess
+    update --disable-session-tags > /dev/null
+    trust_of_target '"sts:AssumeRole"' "{\"StringEquals\":{\"sts:ExternalId\":\"us-east-1/$ACCOUNT/coracle/default/other\"}}"
+    has "AccessDeniedException" host curl -s -H "authorization: $(cat "$T/pi-token")" http://169.254.170.23/v1/credentials
+    trust_of_target '"sts:AssumeRole"' "{\"StringEquals\":{\"sts:ExternalId\":\"us-east-1/$ACCOUNT/coracle/default/pi\"}}"
+    by_pod iam list-users > /dev/null
+    has "InvalidParameterException" update --policy '{"Version":"2012-10-17"}'
+    update --policy '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iam:ListRoles","Resource":"*"}]}' > /dev/null
+    by_pod iam list-roles > /dev/null
+    has "AccessDenied" by_pod iam list-users
+    has "InvalidParameterException" update --no-disable-session-tags
+    update --policy "" > /dev/null; update --target-role-arn "" > /dev/null
+    [ "$(a eks describe-pod-identity-association --cluster-name coracle --association-id "$id" --query 'association.[targetRoleArn,policy,externalId]' --output text)" = "$(printf 'None\tNone\tNone')" ]
+    has "assumed-role/pod-role/" by_pod sts get-caller-identity
+    has "InvalidRequestException" update --target-role-arn arn:aws:iam::444455556666:role/elsewhere
+    has "InvalidParameterException" update --target-role-arn "arn:aws:iam::$ACCOUNT:role/absent"
+}
+
 # Instance metadata of a node, to a process of that node: imds N PATH.
 imds() { on_node "$1" curl -m 3 -sf -H "x-aws-ec2-metadata-token: $(imds_token "$1")" "http://169.254.169.254/latest/$2"; }
 imds_token() { on_node "$1" curl -m 3 -s -X PUT -H 'x-aws-ec2-metadata-token-ttl-seconds: 60' http://169.254.169.254/latest/api/token; }
@@ -229,7 +346,7 @@ imds_code() { on_node 2 curl -m 3 -s -o /dev/null -w '%{http_code}' "$@"; }
 @test "a node's metadata is given to nothing but its client certificate" {
     has "client certificate" k get --raw /coracle/instance-metadata
     has "client certificate" k get --raw /coracle/instance-metadata --as system:node:node-2 --as-group system:nodes
-    has "orbidden" as viewer get --raw /coracle/instance-metadata
+    has "orbidden" k get --raw /coracle/instance-metadata --as nobody
 }
 @test "IRSA: a pod on a further node gets the role of its service account" {
     sdk_pod irsa2 app node-2

@@ -1,5 +1,6 @@
 /* From AWS identities to users: access entries, aws-auth, templates, modes, and what access policies grant. */
 #include "platform_fixture.h"
+#include "apiserver/auth.h"
 #include "platform/aws/instance_metadata.h"
 #include "platform/aws/sts.h"
 
@@ -113,11 +114,40 @@ static void policies_grant_where_their_scope_is(void **state) {
     assert_int_equal(eks_grants(f->eks, &f->arena, "arn:aws:iam::444455556666:role/dev", &g), 4);
     assert_string_equal(g[0].ns, "a");
     assert_string_equal(g[1].ns, "b");
-    assert_string_equal(g[0].cluster_role, "view");
+    assert_true(json_len(g[0].rules) > 5);
     assert_null(g[2].ns);
     assert_int_equal(json_len(g[2].rules), 2);
     assert_int_equal(json_len(g[3].rules), 0); /* a policy that EKS has not */
     assert_int_equal(eks_grants(f->eks, &f->arena, "arn:aws:iam::444455556666:role/nobody", &g), 0);
+}
+
+/* Rules of the policies against what "Review access policy permissions" of the EKS User Guide says. */
+static void policies_have_the_documented_rules(void **state) {
+    struct fixture *f = *state;
+    static const struct { const char *policy, *group, *resource, *sub, *verb; bool allowed; } cases[] = {
+        {"View", "", "pods", "", "list", true}, {"View", "", "secrets", "", "get", false}, {"View", "", "pods", "log", "get", true}, {"View", "", "pods", "exec", "get", false},
+        {"View", "apps", "deployments", "", "watch", true}, {"View", "apps", "deployments", "", "create", false}, {"View", "discovery.k8s.io", "endpointslices", "", "list", true},
+        {"View", "example.com", "widgets", "", "get", false}, {"View", "", "nodes", "", "list", false}, {"View", "policy", "poddisruptionbudgets", "status", "get", true},
+        {"Edit", "", "secrets", "", "create", true}, {"Edit", "", "pods", "exec", "create", true}, {"Edit", "", "pods", "portforward", "create", true}, {"Edit", "", "events", "", "create", true},
+        {"Edit", "rbac.authorization.k8s.io", "roles", "", "get", false}, {"Edit", "", "serviceaccounts", "", "impersonate", true}, {"Edit", "", "serviceaccounts", "token", "create", false},
+        {"Edit", "apps", "statefulsets", "scale", "patch", true}, {"Edit", "", "resourcequotas", "", "create", false}, {"Edit", "", "namespaces", "", "delete", false},
+        {"Admin", "rbac.authorization.k8s.io", "rolebindings", "", "create", true}, {"Admin", "rbac.authorization.k8s.io", "clusterroles", "", "get", false},
+        {"Admin", "authorization.k8s.io", "localsubjectaccessreviews", "", "create", true}, {"Admin", "", "nodes", "", "get", false}, {"Admin", "", "limitranges", "", "update", false},
+        {"AdminView", "", "secrets", "", "get", true}, {"AdminView", "example.com", "widgets", "", "watch", true}, {"AdminView", "", "pods", "", "delete", false},
+        {"ClusterAdmin", "example.com", "widgets", "", "anything", true}, {"SecretReader", "", "secrets", "", "list", true}, {"SecretReader", "", "configmaps", "", "get", false},
+        {"SecretReader", "", "secrets", "", "delete", false}, {"Hybrid", "", "nodes", "", "list", false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct eks_grant g;
+        struct attributes at = {.is_resource = true, .group = cases[i].group, .plural = cases[i].resource, .subresource = cases[i].sub, .verb = cases[i].verb, .name = "", .ns = "default", .path = "", .version = "v1"};
+        bool allowed = false;
+        eks_policy_grant(f->eks, &f->arena, arena_printf(&f->arena, "arn:aws:eks::aws:cluster-access-policy/AmazonEKS%sPolicy", cases[i].policy), "p", NULL, &g);
+        JSON_EACH(rule, g.rules) allowed |= rbac_rule_allows(rule, &at);
+        if (allowed != cases[i].allowed) fail_msg("%s: %s %s/%s/%s", cases[i].policy, cases[i].verb, cases[i].group, cases[i].resource, cases[i].sub);
+    }
+    assert_int_equal(eks_policy_use("arn:aws:eks::aws:cluster-access-policy/AmazonEKSHybridPolicy"), EKS_POLICY_RESERVED);
+    assert_int_equal(eks_policy_use("arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy"), EKS_POLICY_FREE);
+    assert_int_equal(eks_policy_use("arn:aws:eks::aws:cluster-access-policy/Unknown"), EKS_POLICY_UNKNOWN);
 }
 
 static const struct json *set_mode(struct arena *a, const struct json *current, void *arg) {
@@ -135,6 +165,46 @@ static void the_mode_decides_who_is_asked(void **state) {
     fail_on(eks_change(f->eks, EKS_CLUSTER, "config", set_mode, (void *)(uintptr_t)"API"));
     assert_string_equal(name_of(f, &dev), "arn:aws:sts::444455556666:assumed-role/dev/me");
     assert_null(name_of(f, &only_mapped));
+}
+
+/* ---- types of entries, and principals that come again ---- */
+
+static void types_of_entries_have_their_users_and_groups(void **state) {
+    struct fixture *f = *state;
+    static const struct { const char *type, *name, *groups; } cases[] = {
+        {"FARGATE_LINUX", "system:node:s-1", "system:node-proxier system:nodes system:bootstrappers"}, {"HYBRID_LINUX", "system:node:s-1", "system:nodes system:bootstrappers"},
+        {"HYPERPOD_LINUX", "system:node:s-1", "system:nodes system:bootstrappers"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct eks_identity id = session(&f->arena, cases[i].type, "s-1");
+        struct eks_user u;
+        const char *why, *groups = "";
+        add_entry(f, id.canonical_arn, json_text(&f->arena, json_make(&f->arena, "{'principalArn':%s,'type':%s}", id.canonical_arn, cases[i].type)));
+        assert_true(eks_map(f->eks, &f->arena, &id, &u, &why));
+        assert_string_equal(u.name, cases[i].name);
+        for (size_t k = 0; u.groups[k]; k++) groups = arena_printf(&f->arena, "%s%s%s", groups, k ? " " : "", u.groups[k]);
+        assert_string_equal(groups, cases[i].groups);
+    }
+}
+
+static void an_entry_is_for_the_principal_that_it_was_made_for(void **state) {
+    struct fixture *f = *state;
+    struct eks_identity id = session(&f->arena, "again", "s");
+    struct eks_user u;
+    const char *why;
+    add_entry(f, id.canonical_arn, json_text(&f->arena, json_make(&f->arena, "{'principalArn':%s,'principalId':'AROAEXAMPLE','type':'STANDARD'}", id.canonical_arn)));
+    assert_true(eks_map(f->eks, &f->arena, &id, &u, &why));
+    id.user_id = "AROAOTHER";
+    assert_false(eks_map(f->eks, &f->arena, &id, &u, &why));
+    assert_non_null(strstr(why, "earlier principal"));
+}
+
+static void a_role_of_single_sign_on_has_a_path(void **state) {
+    struct fixture *f = *state;
+    const char *arn = "arn:aws:iam::444455556666:role/aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_Admin_0123456789abcdef";
+    struct eks_identity id = session(&f->arena, "AWSReservedSSO_Admin_0123456789abcdef", "jane@example.com");
+    add_entry(f, arn, json_text(&f->arena, json_make(&f->arena, "{'principalArn':%s,'type':'STANDARD'}", arn)));
+    assert_string_equal(name_of(f, &id), "arn:aws:sts::444455556666:assumed-role/AWSReservedSSO_Admin_0123456789abcdef/jane-example.com");
 }
 
 /* ---- nodes ---- */
@@ -192,7 +262,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arns_of_sessions_become_their_roles), cmocka_unit_test(aws_auth_maps_roles_users_and_accounts), cmocka_unit_test(a_known_path_must_be_the_mappings),
         cmocka_unit_test(broken_parts_of_aws_auth_let_nobody_in), cmocka_unit_test(access_entries_come_before_aws_auth), cmocka_unit_test(policies_grant_where_their_scope_is),
-        cmocka_unit_test(the_mode_decides_who_is_asked), cmocka_unit_test(a_node_is_told_of_itself), cmocka_unit_test(an_instance_that_two_nodes_claim_is_nobodys),
+        cmocka_unit_test(the_mode_decides_who_is_asked), cmocka_unit_test(policies_have_the_documented_rules), cmocka_unit_test(types_of_entries_have_their_users_and_groups),
+        cmocka_unit_test(an_entry_is_for_the_principal_that_it_was_made_for), cmocka_unit_test(a_role_of_single_sign_on_has_a_path), cmocka_unit_test(a_node_is_told_of_itself), cmocka_unit_test(an_instance_that_two_nodes_claim_is_nobodys),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

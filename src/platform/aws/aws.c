@@ -78,6 +78,11 @@ static void set_session(struct aws *w, struct arena *a, struct aws_principal *p,
     p->tags = merge_tags(a, json_copy(a, json_member(e->json, "Tags")), s->tags);
 }
 
+void aws_session_principal(struct aws *w, struct arena *a, const struct iam_entity *role, const struct sts_session *s, struct aws_principal *out) {
+    *out = (struct aws_principal){.account = w->account};
+    set_session(w, a, out, role, s);
+}
+
 /* Temporary credentials carry their token, lasting ones do not; a mixture is neither. */
 static struct error *find_key(struct aws *w, struct arena *a, const struct iam_snapshot *iam, const struct sigv4_auth *auth, const char **secret,
                               struct aws_principal *p) {

@@ -44,6 +44,9 @@ void aws_metrics(struct buf *out, void *arg); /* Prometheus text; arg is the str
 MUST_CHECK struct error *aws_authenticate(struct aws *w, struct arena *a, const struct sigv4_request *r, const struct sigv4_rules *rules,
                                           struct aws_principal *out, struct sigv4_auth *auth);
 
+/* Who a session of the role is. All of it is in the arena; `s` must stay. */
+void aws_session_principal(struct aws *w, struct arena *a, const struct iam_entity *role, const struct sts_session *s, struct aws_principal *out);
+
 /* May the principal do it, by its identity policies, boundary and session policies? NULL: yes; else AccessDenied in AWS's
  * words. `context` may be NULL. */
 MUST_CHECK struct error *aws_authorize(struct aws *w, struct arena *a, const struct aws_principal *p, const char *action,

@@ -43,9 +43,8 @@ bool eks_sign_in(struct eks *e, struct arena *a, const char *token, struct eks_u
 /* What an access policy grants the principal of a canonical ARN. */
 struct eks_grant {
     const char *binding, *role; /* names for reasons */
-    const char *cluster_role;   /* its rules, or */
-    const struct json *rules;
-    const char *ns;             /* NULL: everywhere */
+    const struct json *rules;   /* as in a ClusterRole; they live as long as the eks */
+    const char *ns;             /* a name or a pattern with *; NULL: everywhere */
 };
 size_t eks_grants(struct eks *e, struct arena *a, const char *canonical_arn, const struct eks_grant **out);
 /* Makes the principal an administrator of the cluster (entry of type STANDARD with AmazonEKSClusterAdminPolicy), if it has no

@@ -4,7 +4,37 @@
 #include <strings.h>
 
 static const char *const reserved[] = {"system:", "eks:", "aws:", "amazon:", "iam:", NULL};
-static const char *const types[] = {"STANDARD", "EC2_LINUX", "EC2_WINDOWS", "FARGATE_LINUX", "EC2", "HYBRID_LINUX", NULL};
+
+#define BY_DNS "system:node:{{EC2PrivateDNSName}}"
+#define BY_SESSION "system:node:{{SessionName}}"
+/* The first has no user and groups of its own. */
+static const struct eks_entry_type types[] = {
+    {"STANDARD", NULL, NULL, .policies = true},
+    {"EC2", BY_DNS, "system:nodes", .policies = true},
+    {"EC2_LINUX", BY_DNS, "system:nodes", .pass_role = true},
+    {"EC2_WINDOWS", BY_DNS, "eks:kube-proxy-windows system:nodes", .pass_role = true},
+    {"FARGATE_LINUX", BY_SESSION, "system:node-proxier system:nodes"},
+    {"HYBRID_LINUX", BY_SESSION, "system:nodes"},
+    {"HYPERPOD_LINUX", BY_SESSION, "system:nodes"},
+};
+
+static const struct eks_entry_type *find_type(const char *name) {
+    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+        if (str_eq(types[i].name, name)) return &types[i];
+    }
+    return NULL;
+}
+
+const struct eks_entry_type *eks_entry_type(const struct json *entry) {
+    const struct eks_entry_type *t = find_type(json_str_or(entry, "type", "STANDARD"));
+    return t ? t : &types[0];
+}
+
+const struct json *eks_type_groups(struct arena *a, const struct eks_entry_type *t) {
+    struct json_array out = {.arena = a};
+    for (char **w = str_split(a, t->groups, ' ', NULL); *w != NULL; w++) json_array_add(&out, json_string(a, *w));
+    return json_array_done(&out);
+}
 
 static bool reserved_name(const char *s) {
     for (size_t i = 0; reserved[i]; i++) {
@@ -17,15 +47,31 @@ static struct error *not_found(const char *arn) {
     return aws_error(404, "ResourceNotFoundException", "The specified principalArn could not be found. You can view your available access entries with 'list-access-entries'. principalArn: %s", arn);
 }
 
-/* Roles and users of IAM; those of this account must exist. */
-static struct error *check_principal(struct aws_request *r, const char *arn) {
+/* Roles and users of IAM; those of this account must exist: then *id is what they are known by for good. */
+static struct error *check_principal(struct aws_request *r, const char *arn, const struct eks_entry_type *type, const char **id) {
     const char *canonical;
+    *id = NULL;
     if (arn == NULL) return eks_invalid("principalArn is required");
     if (strstr(arn, ":iam::") == NULL || !arn_canonical(r->arena, arn, &canonical) || strstr(arn, ":root")) return eks_invalid("The specified principalArn is invalid: invalid principal.");
     size_t n;
     char **parts = str_split(r->arena, arn, ':', &n);
-    if (str_eq(parts[4], r->aws->account) && iam_find_arn(r->iam, arn) == NULL) return eks_invalid("The specified principalArn is invalid: principal not found.");
+    if (str_starts(parts[5], "role/aws-service-role/")) return eks_invalid("The caller is not allowed to modify access entries with a principalArn value of a Service Linked Role");
+    bool own = str_eq(parts[4], r->aws->account);
+    if (type->username && !str_starts(parts[5], "role/")) return eks_invalid("%s access entries are for roles", type->name);
+    if (type->username && !own) return eks_invalid("%s access entries are for roles of the cluster's account", type->name);
+    if (!own) return NULL;
+    const struct iam_entity *principal = iam_find_arn(r->iam, arn);
+    if (principal == NULL) return eks_invalid("The specified principalArn is invalid: principal not found.");
+    *id = principal->id;
     return NULL;
+}
+
+/* Who makes machines of a role nodes must be allowed to pass it on. */
+static struct error *check_pass_role(struct aws_request *r, const char *arn, const struct eks_entry_type *type) {
+    if (!type->pass_role) return NULL;
+    struct policy_context *context = aws_request_context(r);
+    policy_context_add(context, "iam:PassedToService", "eks.amazonaws.com");
+    return aws_authorize(r->aws, r->arena, &r->principal, "iam:PassRole", arn, context);
 }
 
 static struct error *check_names(const char *username, const struct json *groups) {
@@ -44,20 +90,21 @@ static struct error *check_names(const char *username, const struct json *groups
 static const struct json *entry_json(struct aws_request *r, const struct json *entry) {
     struct eks *e = eks_of(r);
     struct arena *a = r->arena;
-    const char *arn = json_str_or(entry, "principalArn", ""), *type = json_str_or(entry, "type", "STANDARD"), *username = json_str(entry, "username");
+    const struct eks_entry_type *type = eks_entry_type(entry);
+    const char *arn = json_str_or(entry, "principalArn", ""), *username = json_str(entry, "username");
     size_t n;
     char **p = str_split(a, arn, ':', &n);
     bool role = n == 6 && str_starts(p[5], "role/");
     const char *name = strrchr(arn, '/') ? strrchr(arn, '/') + 1 : arn;
     if (username == NULL || *username == '\0') {
-        if (!str_eq(type, "STANDARD")) username = "system:node:{{EC2PrivateDNSName}}";
+        if (type->username) username = type->username;
         else username = role ? arena_printf(a, "arn:%s:sts::%s:assumed-role/%s/{{SessionName}}", p[1], p[4], name) : arn;
     }
     const char *id = arena_printf(a, "access-entry/%s/%s/%s/%s/%s", e->config.cluster, role ? "role" : "user", n == 6 ? p[4] : "", name, json_str_or(entry, "id", ""));
     const struct json *groups = json_member(entry, "kubernetesGroups");
-    if (!str_eq(type, "STANDARD")) groups = json_make(a, "['system:nodes']");
+    if (type->groups) groups = eks_type_groups(a, type);
     return json_make(a, "{'clusterName':%s,'principalArn':%s,'kubernetesGroups':%v,'accessEntryArn':%s,'createdAt':%v,'modifiedAt':%v,'tags':%v,'username':%s,'type':%s}", e->config.cluster,
-                     arn, groups, eks_arn(a, e, id), json_member(entry, "createdAt"), json_member(entry, "modifiedAt"), json_member(entry, "tags"), username, type);
+                     arn, groups, eks_arn(a, e, id), json_member(entry, "createdAt"), json_member(entry, "modifiedAt"), json_member(entry, "tags"), username, type->name);
 }
 
 static struct error *answer_entry(struct aws_request *r, const char *arn, const struct json **out) {
@@ -78,20 +125,20 @@ static struct error *needs_api(struct aws_request *r) {
 static const struct json *or_empty(const struct json *v, const struct json *empty) { return v ? v : empty; }
 
 struct error *eks_create_access_entry(struct aws_request *r, const struct json **out) {
-    const char *arn = aws_param(r, "principalArn"), *type = aws_param(r, "type"), *username = aws_param(r, "username");
-    const struct json *groups = json_member(r->params, "kubernetesGroups");
+    const char *arn = aws_param(r, "principalArn"), *name = aws_param(r, "type"), *username = aws_param(r, "username"), *principal;
+    const struct json *groups = json_member(r->params, "kubernetesGroups"), *tags = or_empty(json_member(r->params, "tags"), &json_empty_object);
     TRY(needs_api(r));
-    TRY(check_principal(r, arn));
-    type = type ? type : "STANDARD";
-    if (!str_in(type, types)) return eks_invalid("The type %s is not valid", type);
-    bool standard = str_eq(type, "STANDARD");
-    if (!standard && (username || json_len(groups) > 0)) return eks_invalid("%s access entries can have neither username nor Kubernetes groups", type);
-    if (!standard && strstr(arn, ":role/") == NULL) return eks_invalid("%s access entries are for roles", type);
+    const struct eks_entry_type *type = find_type(name ? name : "STANDARD");
+    if (type == NULL) return eks_invalid("The type %s is not valid", name);
+    TRY(check_principal(r, arn, type, &principal));
+    if (type->username && (username || json_len(groups) > 0)) return eks_invalid("%s access entries can have neither username nor Kubernetes groups", name);
     TRY(check_names(username, groups));
+    TRY(eks_check_tags(tags, "InvalidParameterException"));
+    TRY(check_pass_role(r, arn, type));
     char id[37];
     uuid_v4(id);
-    const struct json *entry = json_make(r->arena, "{'principalArn':%s,'username':%s,'kubernetesGroups':%v,'type':%s,'tags':%v,'createdAt':%v,'modifiedAt':%v,'id':%s,'policies':[]}", arn, username,
-                                         or_empty(groups, &json_empty_array), type, or_empty(json_member(r->params, "tags"), &json_empty_object), eks_now(r), eks_now(r), id);
+    const struct json *entry = json_make(r->arena, "{'principalArn':%s,'principalId':%s,'username':%s,'kubernetesGroups':%v,'type':%s,'tags':%v,'createdAt':%v,'modifiedAt':%v,'id':%s,'policies':[]}", arn,
+                                         principal, username, or_empty(groups, &json_empty_array), type->name, tags, eks_now(r), eks_now(r), id);
     struct error *e = eks_create(eks_of(r), EKS_ACCESS_ENTRY, ascii_lower(r->arena, arn), entry);
     if (error_is(e, "AlreadyExists")) return error_free(e), aws_error(409, "ResourceInUseException", "The specified access entry resource is already in use on this cluster.");
     return e ? e : answer_entry(r, arn, out);
@@ -137,7 +184,7 @@ static const struct json *update_entry(struct arena *a, const struct json *entry
     struct entry_change *c = arg;
     static const char *const fields[] = {"kubernetesGroups", "username"};
     error_free(TAKE(c->error));
-    if (!json_str_is(entry, "type", "STANDARD")) return c->error = eks_invalid("Only access entries of type STANDARD can be updated"), NULL;
+    if (eks_entry_type(entry)->username) return c->error = eks_invalid("Only access entries of type STANDARD can be updated"), NULL;
     for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
         const struct json *v = json_member(c->r->params, fields[i]);
         if (v != NULL) entry = json_with_member(a, entry, fields[i], v);
@@ -173,7 +220,7 @@ static struct error *check_scope(const struct json *scope) {
     if (!cluster && json_len(namespaces) == 0) return eks_invalid("An access scope of type namespace needs namespaces");
     JSON_EACH(ns, namespaces) {
         const char *s = json_str(ns, NULL);
-        if (s == NULL || *s == '\0' || strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(s)) return eks_invalid("\"%s\" is no namespace", s ? s : "");
+        if (s == NULL || *s == '\0' || strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-*") != strlen(s)) return eks_invalid("\"%s\" is no namespace", s ? s : "");
     }
     return NULL;
 }
@@ -185,7 +232,7 @@ static const struct json *associate(struct arena *a, const struct json *entry, v
     const struct json *since = eks_now(r), *scope = json_member(r->params, "accessScope");
     struct json_array out = {.arena = a};
     error_free(TAKE(c->error));
-    if (!json_str_is(entry, "type", "STANDARD")) return c->error = eks_invalid("Access policies can be associated with access entries of type STANDARD only"), NULL;
+    if (!eks_entry_type(entry)->policies) return c->error = eks_invalid("Access policies cannot be associated with access entries of type %s", eks_entry_type(entry)->name), NULL;
     JSON_EACH(p, json_member(entry, "policies")) {
         if (json_str_is(p, "policyArn", policy)) since = json_member(p, "associatedAt");
         else json_array_add(&out, p);
@@ -200,7 +247,8 @@ struct error *eks_associate_policy(struct aws_request *r, const struct json **ou
     const char *arn = json_str_or(r->params, "principalArn", ""), *policy = aws_param(r, "policyArn");
     struct entry_change c = {0};
     TRY(needs_api(r));
-    if (eks_policy_name(policy) == NULL) return eks_invalid("The policyArn parameter format is not valid: %s", policy ? policy : "");
+    if (eks_policy_use(policy) == EKS_POLICY_UNKNOWN) return eks_invalid("The policyArn parameter format is not valid: %s", policy ? policy : "");
+    if (eks_policy_use(policy) == EKS_POLICY_RESERVED) return eks_invalid("The policy %s is for service-linked roles of AWS only", policy);
     TRY(check_scope(json_member(r->params, "accessScope")));
     TRY(change_entry(r, arn, associate, &c));
     *out = json_make(r->arena, "{'clusterName':%s,'principalArn':%s,'associatedAccessPolicy':%v}", eks_of(r)->config.cluster, arn, c.associated);

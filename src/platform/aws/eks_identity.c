@@ -160,17 +160,25 @@ static bool render_user(struct eks *e, struct arena *a, const struct eks_identit
 
 /* ---- mapping ---- */
 
-static const char *default_username(struct arena *a, const struct eks_identity *id, const char *type) {
-    if (!str_eq(type, "STANDARD")) return "system:node:{{EC2PrivateDNSName}}";
+static const char *default_username(struct arena *a, const struct eks_identity *id, const struct eks_entry_type *type) {
+    if (type->username) return type->username;
     char **p = arn_parts(a, id->canonical_arn);
     if (p == NULL || !str_starts(p[5], "role/")) return id->canonical_arn;
     return arena_printf(a, "arn:%s:sts::%s:assumed-role/%s/{{SessionName}}", p[1], p[4], strrchr(p[5], '/') + 1);
 }
 
+/* A principal that was deleted and made anew is another one, whatever its name. Entries of other accounts' principals do not know. */
+static bool is_meant(const struct json *entry, const char *principal_id) {
+    const char *id = json_str(entry, "principalId");
+    return id == NULL || str_eq(id, principal_id);
+}
+
 static bool map_entry(struct eks *e, struct arena *a, const struct json *entry, const struct eks_identity *id, struct eks_user *out, const char **why) {
-    const char *type = json_str_or(entry, "type", "STANDARD"), *username = json_str(entry, "username");
+    const struct eks_entry_type *type = eks_entry_type(entry);
+    const char *username = json_str(entry, "username");
     const struct json *groups = json_member(entry, "kubernetesGroups");
-    if (!str_eq(type, "STANDARD")) groups = json_make(a, "['system:bootstrappers','system:nodes']");
+    if (!is_meant(entry, id->user_id)) return *why = arena_printf(a, "the access entry of %s is of an earlier principal of this name", id->canonical_arn), false;
+    if (type->groups) groups = json_append(a, eks_type_groups(a, type), json_string(a, "system:bootstrappers"));
     return render_user(e, a, id, username && *username ? username : default_username(a, id, type), groups, out, why);
 }
 
@@ -219,28 +227,33 @@ bool eks_map(struct eks *e, struct arena *a, const struct eks_identity *id, stru
 
 /* ---- access policies ---- */
 
-/* The ARN with path of a role of this account, by the one without; NULL: not ours. */
-static const char *own_role(struct eks *e, struct arena *a, const char *canonical_arn) {
+/* What is known of a principal of this account: its id, and of a role its ARN with path. */
+static struct eks_identity own_principal(struct eks *e, struct arena *a, const char *canonical_arn) {
+    struct eks_identity out = {.canonical_arn = canonical_arn};
     char **p = arn_parts(a, canonical_arn);
-    if (p == NULL || !str_starts(p[5], "role/") || !str_eq(p[4], e->aws->account)) return NULL;
+    if (p == NULL || !str_eq(p[4], e->aws->account)) return out;
     cleanup_iam_snapshot struct iam_snapshot *iam = iam_snapshot(e->aws->iam);
-    const struct iam_entity *role = iam_find(iam, IAM_ROLE, p[5] + strlen("role/"));
-    return role ? arena_strdup(a, role->arn) : NULL;
+    bool is_role = str_starts(p[5], "role/");
+    const struct iam_entity *found = is_role ? iam_find(iam, IAM_ROLE, p[5] + strlen("role/")) : iam_find_arn(iam, canonical_arn);
+    if (found == NULL) return out;
+    out.user_id = arena_strdup(a, found->id);
+    if (is_role) out.role_arn = arena_strdup(a, found->arn);
+    return out;
 }
 
 size_t eks_grants(struct eks *e, struct arena *a, const char *canonical_arn, const struct eks_grant **out) {
     cleanup_eks_view struct eks_view *v = eks_view(e);
-    struct eks_identity id = {.canonical_arn = canonical_arn, .role_arn = own_role(e, a, canonical_arn)};
+    struct eks_identity id = own_principal(e, a, canonical_arn);
     const struct eks_object *entry = entry_of(a, v, &id);
-    if (entry == NULL || str_eq(eks_authentication_mode(v), "CONFIG_MAP")) return 0;
+    if (entry == NULL || !is_meant(entry->json, id.user_id) || str_eq(eks_authentication_mode(v), "CONFIG_MAP")) return 0;
     const struct json *policies = json_member(entry->json, "policies");
     size_t n = 0, room = 0;
     JSON_EACH(p, policies) room += 1 + json_len(json_get(p, "accessScope.namespaces"));
     struct eks_grant *grants = arena_calloc(a, room + 1, sizeof(*grants));
     JSON_EACH(p, policies) {
         const char *arn = json_str_or(p, "policyArn", "");
-        if (json_str_is(p, "accessScope.type", "cluster")) eks_policy_grant(a, arn, canonical_arn, NULL, &grants[n++]);
-        else JSON_EACH(ns, json_get(p, "accessScope.namespaces")) eks_policy_grant(a, arn, canonical_arn, json_str(ns, NULL), &grants[n++]);
+        if (json_str_is(p, "accessScope.type", "cluster")) eks_policy_grant(e, a, arn, canonical_arn, NULL, &grants[n++]);
+        else JSON_EACH(ns, json_get(p, "accessScope.namespaces")) eks_policy_grant(e, a, arn, canonical_arn, json_str(ns, NULL), &grants[n++]);
     }
     *out = grants;
     return n;

@@ -7,7 +7,8 @@
 #include "platform/aws/signin_token.h"
 #include <pthread.h>
 
-enum eks_kind { EKS_CLUSTER, EKS_ACCESS_ENTRY, EKS_POD_IDENTITY, EKS_IDENTITY_PROVIDER, EKS_KINDS };
+enum eks_kind { EKS_CLUSTER, EKS_ACCESS_ENTRY, EKS_POD_IDENTITY, EKS_IDENTITY_PROVIDER, EKS_NODEGROUP, EKS_KINDS };
+#define EKS_POLICIES 12
 
 /* One object as stored. Lives as long as its view. */
 struct eks_object {
@@ -39,6 +40,7 @@ struct eks {
     _Atomic bool changed;
     pthread_mutex_t lock;     /* view; taken alone */
     struct eks_view *view;
+    const struct json *policy_rules[EKS_POLICIES]; /* in `arena` */
     struct signin_cache *signed_in;
     struct issuer_keys *foreign_keys; /* NULL: foreign issuers are not asked */
 };
@@ -77,10 +79,28 @@ void aws_auth_read(struct eks_view *v, const struct json *config_map);
 struct signin_cache *signin_cache_new(void);
 void signin_cache_free(struct signin_cache *c);
 
+/* ---- types of access entries (eks_access.c) ---- */
+struct eks_entry_type {
+    const char *name;             /* "STANDARD" */
+    const char *username, *groups; /* fixed ones, of nodes; groups separated by spaces. NULL: the entry's own */
+    bool policies;                /* access policies may be associated */
+    bool pass_role;               /* who makes one needs iam:PassRole for the role */
+};
+const struct eks_entry_type *eks_entry_type(const struct json *entry); /* never NULL */
+const struct json *eks_type_groups(struct arena *a, const struct eks_entry_type *t);
+
 /* ---- access policies (eks_policies.c) ---- */
-const char *eks_policy_name(const char *arn); /* NULL: EKS has none of that ARN */
-void eks_policy_grant(struct arena *a, const char *policy_arn, const char *principal_arn, const char *ns, struct eks_grant *out);
+void eks_policies_compile(struct eks *e); /* once, when it is opened */
+enum eks_policy_use { EKS_POLICY_UNKNOWN, EKS_POLICY_RESERVED, EKS_POLICY_FREE }; /* reserved: AWS's service-linked roles have it */
+enum eks_policy_use eks_policy_use(const char *arn);
+void eks_policy_grant(const struct eks *e, struct arena *a, const char *policy_arn, const char *principal_arn, const char *ns, struct eks_grant *out);
 const struct json *eks_policy_list(struct arena *a);
+
+/* ---- associations of pod identities (eks_pods.c) ---- */
+#define EKS_PODS_SERVICE "pods.eks.amazonaws.com" /* whom roles trust, and whom tokens are for */
+const char *eks_association_key(struct arena *a, const char *ns, const char *account);
+const char *eks_association_arn(struct arena *a, const struct eks *e, const struct json *o);
+const char *eks_association_external_id(struct arena *a, const struct eks *e, const struct json *o); /* what a target role may ask for */
 
 /* ---- actions ---- */
 
@@ -93,10 +113,16 @@ const struct json *eks_now(const struct aws_request *r);                     /* 
 /* One page of `items` behind nextToken, at most maxResults. */
 MUST_CHECK struct error *eks_page(struct aws_request *r, const char *member, const struct json *items, const struct json **out);
 MUST_CHECK struct error *eks_invalid(const char *fmt, ...) PRINTF(1, 2);
+/* Are they tags as EKS takes them? Else an error of that code. NULL is allowed. */
+MUST_CHECK struct error *eks_check_tags(const struct json *tags, const char *code);
+/* Does the cluster have nodes of that group? */
+bool eks_has_nodegroup(struct eks *e, const char *name);
+aws_resource_fn eks_tags_resource;
 aws_resource_fn eks_cluster_resource;
 aws_action_fn eks_describe_cluster, eks_list_clusters, eks_update_cluster_config, eks_describe_update, eks_list_updates, eks_list_nodegroups, eks_describe_nodegroup,
     eks_create_access_entry, eks_describe_access_entry, eks_update_access_entry, eks_delete_access_entry, eks_list_access_entries,
     eks_associate_policy, eks_disassociate_policy, eks_list_associated_policies, eks_list_policies,
     eks_associate_provider, eks_disassociate_provider, eks_describe_provider, eks_list_providers,
+    eks_tag_resource, eks_untag_resource, eks_list_tags,
     eks_create_association, eks_describe_association, eks_update_association, eks_delete_association, eks_list_associations,
     eks_assume_role_for_pod;

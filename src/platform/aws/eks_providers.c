@@ -34,6 +34,7 @@ struct error *eks_associate_provider(struct aws_request *r, const struct json **
     if (!str_starts(issuer, "https://")) return eks_invalid("The issuerUrl must begin with https://");
     if (str_eq(issuer, eks_of(r)->config.issuer)) return eks_invalid("The issuerUrl is that of the cluster's own service account tokens");
     if (str_starts(json_str_or(oidc, "groupsPrefix", ""), reserved[0]) || str_starts(json_str_or(oidc, "usernamePrefix", ""), reserved[0])) return eks_invalid("A prefix cannot begin with system:");
+    TRY(eks_check_tags(tags, "InvalidParameterException"));
     const struct json *stored = json_with_member(r->arena, oidc, "tags", tags ? tags : &json_empty_object);
     struct error *e = eks_create(eks_of(r), EKS_IDENTITY_PROVIDER, KEY, stored);
     if (error_is(e, "AlreadyExists")) return error_free(e), aws_error(409, "ResourceInUseException", "Cluster already has identity provider configurations associated");

@@ -26,10 +26,23 @@ struct error *eks_check_cluster(const struct aws_request *r) {
     return aws_error(404, "ResourceNotFoundException", "No cluster found for name: %s.", name ? name : "");
 }
 
+/* aws:ResourceTag/… of this cluster. */
+static void add_cluster_tags(struct aws_request *r, struct policy_context *context) {
+    cleanup_eks_view struct eks_view *v = eks_view(eks_of(r));
+    const struct eks_object *config = eks_find(v, EKS_CLUSTER, "config");
+    const struct json *tags = config ? json_copy(r->arena, json_member(config->json, "tags")) : NULL;
+    JSON_EACH_MEMBER(tag, tags) policy_context_add(context, arena_printf(r->arena, "aws:ResourceTag/%s", tag->key), json_str(&tag->value, NULL));
+}
+
 /* Policies are asked about the cluster of the path, this one or not. */
 const char *eks_cluster_resource(struct aws_request *r, struct policy_context *context) {
     const char *name = aws_param(r, "name");
     policy_context_add(context, "eks:clusterName", name);
+    if (str_eq(name, eks_of(r)->config.cluster)) add_cluster_tags(r, context);
+    JSON_EACH_MEMBER(tag, json_member(r->params, "tags")) {
+        policy_context_add(context, "aws:TagKeys", tag->key);
+        policy_context_add(context, arena_printf(r->arena, "aws:RequestTag/%s", tag->key), json_str(&tag->value, NULL));
+    }
     return eks_arn(r->arena, eks_of(r), arena_printf(r->arena, "cluster/%s", name ? name : "*"));
 }
 
@@ -166,6 +179,23 @@ struct error *eks_list_updates(struct aws_request *r, const struct json **out) {
 
 static const char *group_of(const struct doc *node) { return json_str_or(json_member(json_get(node->root, "metadata.labels"), GROUP_LABEL), NULL, OTHER_GROUP); }
 
+bool eks_has_nodegroup(struct eks *e, const char *name) {
+    cleanup_doc_list struct doc_list nodes = {0};
+    cache_list(e->aws->cache, &resource_nodes, NULL, &nodes);
+    for (size_t i = 0; i < nodes.len; i++) {
+        if (str_eq(group_of(nodes.items[i]), name)) return true;
+    }
+    return false;
+}
+
+/* Only what was said of a group is stored. */
+static const struct json *nodegroup_tags(struct aws_request *r, const char *name) {
+    cleanup_eks_view struct eks_view *v = eks_view(eks_of(r));
+    const struct eks_object *o = eks_find(v, EKS_NODEGROUP, name);
+    const struct json *tags = json_member(o ? o->json : NULL, "tags");
+    return tags ? json_copy(r->arena, tags) : &json_empty_object;
+}
+
 struct error *eks_list_nodegroups(struct aws_request *r, const struct json **out) {
     TRY(eks_check_cluster(r));
     cleanup_doc_list struct doc_list nodes = {0};
@@ -206,9 +236,9 @@ struct error *eks_describe_nodegroup(struct aws_request *r, const struct json **
     if (count == 0) return aws_error(404, "ResourceNotFoundException", "No node group found for name: %s.", name ? name : "");
     const char *role = arena_printf(a, "arn:%s:iam::%s:role/coracle-node", e->config.partition, e->aws->account);
     *out = json_make(a, "{'nodegroup':{'nodegroupName':%s,'nodegroupArn':%s,'clusterName':%s,'version':%s,'createdAt':%ld,'modifiedAt':%ld,'status':'ACTIVE','capacityType':'ON_DEMAND',"
-                        "'scalingConfig':{'minSize':%ld,'maxSize':%ld,'desiredSize':%ld},'instanceTypes':%v,'subnets':[],'amiType':'CUSTOM','nodeRole':%s,'health':{'issues':[]},'tags':{}}}",
+                        "'scalingConfig':{'minSize':%ld,'maxSize':%ld,'desiredSize':%ld},'instanceTypes':%v,'subnets':[],'amiType':'CUSTOM','nodeRole':%s,'health':{'issues':[]},'tags':%v}}",
                      name, eks_arn(a, e, arena_printf(a, "nodegroup/%s/%s", e->config.cluster, name)), e->config.cluster, e->config.version, created, created, count, count, count,
-                     json_array_done(&types), role);
+                     json_array_done(&types), role, nodegroup_tags(r, name));
     return NULL;
 }
 
@@ -217,6 +247,7 @@ struct error *eks_describe_nodegroup(struct aws_request *r, const struct json **
 #define ENTRY "/clusters/{name}/access-entries/{principalArn}"
 #define ASSOCIATION "/clusters/{name}/pod-identity-associations"
 #define PROVIDER "/clusters/{name}/identity-provider-configs"
+#define TAGS "/tags/{resourceArn}"
 static const struct aws_action actions[] = {
     {.name = "DescribeCluster", .method = "GET", .path = "/clusters/{name}", .run = eks_describe_cluster, .resource = eks_cluster_resource},
     {.name = "ListClusters", .method = "GET", .path = "/clusters", .run = eks_list_clusters},
@@ -238,6 +269,9 @@ static const struct aws_action actions[] = {
     {.name = "DisassociateIdentityProviderConfig", .method = "POST", .path = PROVIDER "/disassociate", .run = eks_disassociate_provider, .resource = eks_cluster_resource, .required = "identityProviderConfig"},
     {.name = "DescribeIdentityProviderConfig", .method = "POST", .path = PROVIDER "/describe", .run = eks_describe_provider, .resource = eks_cluster_resource, .required = "identityProviderConfig"},
     {.name = "ListIdentityProviderConfigs", .method = "GET", .path = PROVIDER, .run = eks_list_providers, .resource = eks_cluster_resource},
+    {.name = "TagResource", .method = "POST", .path = TAGS, .run = eks_tag_resource, .resource = eks_tags_resource},
+    {.name = "UntagResource", .method = "DELETE", .path = TAGS, .run = eks_untag_resource, .resource = eks_tags_resource},
+    {.name = "ListTagsForResource", .method = "GET", .path = TAGS, .run = eks_list_tags, .resource = eks_tags_resource},
     {.name = "CreatePodIdentityAssociation", .method = "POST", .path = ASSOCIATION, .run = eks_create_association, .resource = eks_cluster_resource, .required = "namespace serviceAccount roleArn"},
     {.name = "ListPodIdentityAssociations", .method = "GET", .path = ASSOCIATION, .run = eks_list_associations, .resource = eks_cluster_resource},
     {.name = "DescribePodIdentityAssociation", .method = "GET", .path = ASSOCIATION "/{associationId}", .run = eks_describe_association, .resource = eks_cluster_resource},

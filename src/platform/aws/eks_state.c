@@ -12,7 +12,7 @@
 #define TYPE "coracle.io/aws-eks"
 #define KIND_LABEL "coracle.io/aws-eks"
 
-static const char *const kinds[EKS_KINDS] = {"cluster", "access-entry", "pod-identity", "identity-provider"};
+static const char *const kinds[EKS_KINDS] = {"cluster", "access-entry", "pod-identity", "identity-provider", "nodegroup"};
 
 /* ---- the view ---- */
 
@@ -202,6 +202,7 @@ struct error *eks_open(const struct eks_config *c, struct eks **out) {
     e->aws = c->aws;
     e->lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     copy_config(e, c);
+    eks_policies_compile(e);
     e->signed_in = signin_cache_new();
     struct error *err = ensure_cluster(e);
     if (err == NULL && c->real && c->client_loop) {
