@@ -76,4 +76,7 @@ void crd_cells(struct cells *c, const struct json *o);  /* behind the name */
 void crd_scale_paths(const struct resource *r, const char **spec, const char **status, const char **selector); /* without the leading dot; selector NULL: none */
 /* A simple JSON path (".spec.list[*].k", ".status.conditions[?(@.type==\"Ready\")].status"): what it selects, in order. */
 const struct json *crd_json_path(struct arena *a, const char *path, const struct json *o);
+/* crd_path.c: what is wrong with a path of a schema's fields, NULL if nothing; then the schema that it leads to and the path as errors
+ * show it (either may be NULL). `brackets`: members may stand as ['name'], too. */
+const char *crd_field_path(struct arena *a, const struct json *schema, const char *path, bool brackets, const struct json **found, const char **normal);
 #define DEFINITION_FINALIZER "customresourcecleanup.apiextensions.k8s.io" /* a definition waits for its objects */

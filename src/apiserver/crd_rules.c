@@ -32,8 +32,17 @@ struct walk {
     struct field_errors *e;
     const struct crd *crd;
     struct crd_rules *rules;
-    uint64_t budget;
+    uint64_t budget; /* of cost, for all rules of the object */
+    bool over;
 };
+
+/* A rule about a value. */
+struct run {
+    const struct field_path *path;
+    const struct json *schema, *rule, *value, *old; /* old: NULL where there was none, or none that can be told */
+    bool root;
+};
+#define LIMIT "operation cancelled: actual cost limit exceeded"
 
 struct scope {
     const struct cel_value *self, *old;
@@ -62,60 +71,98 @@ static const struct cel_program *program_of(struct walk *w, const struct json *s
     return found;
 }
 
-static const char *rule_message(struct walk *w, const struct json *schema, const struct json *rule, bool root, const struct cel_scope *scope) {
-    const char *expression = json_str_or(rule, "messageExpression", ""), *message = json_str_or(rule, "message", "");
-    if (*expression) {
-        const struct cel_program *p = program_of(w, schema, rule, root, expression);
-        const struct cel_value *v = NULL;
-        cleanup_error struct error *e = p ? cel_eval(p, scope, &v) : NULL;
-        const char *text = v && cel_kind_of(v) == CEL_STRING ? json_str(cel_to_json(w->e->arena, v), NULL) : NULL;
-        if (text && *text && strchr(text, '\n') == NULL) return text;
-    }
-    return *message ? message : arena_printf(w->e->arena, "failed rule: %s", json_str_or(rule, "rule", ""));
+static const char *trimmed(struct arena *a, const char *s) {
+    static const char space[] = " \t\r\n\v\f";
+    s += strspn(s, space);
+    size_t n = strlen(s);
+    while (n > 0 && strchr(space, s[n - 1])) n--;
+    return arena_strndup(a, s, n);
 }
 
-static const struct { const char *reason, *type, *prefix; bool value; } reasons[] = {
-    {"FieldValueForbidden", "FieldValueForbidden", "Forbidden", false},
-    {"FieldValueRequired", "FieldValueRequired", "Required value", false},
-    {"FieldValueDuplicate", "FieldValueDuplicate", "Duplicate value", true},
+/* How errors name a rule. */
+static const char *rule_text(struct arena *a, const struct json *rule) {
+    const char *message = json_str_or(rule, "message", "");
+    return trimmed(a, *message ? message : json_str_or(rule, "rule", ""));
+}
+
+#define MESSAGE_MAX 5120
+#define OUT_OF_BUDGET "failed due to running out of cost budget, no further validation rules will be run"
+
+/* What a false rule says. An expression that fails is passed over, unless for its cost: then *stop is why. */
+static const char *rule_message(struct walk *w, const struct run *r, const struct cel_scope *scope, const char **stop) {
+    struct arena *a = w->e->arena;
+    const char *expression = json_str_or(r->rule, "messageExpression", ""), *message = json_str_or(r->rule, "message", "");
+    const struct cel_program *p = *expression ? program_of(w, r->schema, r->rule, r->root, expression) : NULL;
+    const struct cel_value *v = NULL;
+    cleanup_error struct error *e = p ? cel_eval(p, scope, &v) : NULL;
+    if (p && w->budget == 0) *stop = "messageExpression evaluation " OUT_OF_BUDGET;
+    else if (e && str_starts(e->message, LIMIT)) *stop = arena_printf(a, "no further validation rules will be run due to call cost exceeds limit for messageExpression: %s", status_quote(a, expression));
+    const char *text = v && cel_kind_of(v) == CEL_STRING ? trimmed(a, json_str_or(cel_to_json(a, v), NULL, "")) : "";
+    if (*text && strlen(text) <= MESSAGE_MAX && strchr(text, '\n') == NULL) return text;
+    return *message ? trimmed(a, message) : arena_printf(a, "failed rule: %s", rule_text(a, r->rule));
+}
+
+static const struct { const char *reason, *prefix; bool value; } reasons[] = {
+    {"FieldValueForbidden", "Forbidden", false}, {"FieldValueRequired", "Required value", false}, {"FieldValueDuplicate", "Duplicate value", true},
 };
 
-static void complain(struct walk *w, const struct field_path *p, const struct json *rule, const struct json *value, const char *message) {
-    const char *reason = json_str_or(rule, "reason", ""), *sub = json_str_or(rule, "fieldPath", "");
-    bool scalar = value && value->type != JSON_OBJECT && value->type != JSON_ARRAY && value->type != JSON_NULL && !*sub;
-    const struct json *shown = scalar ? value : NULL;
-    if (shown) field_invalid(w->e, p, shown, "%s", message);
-    else field_invalid_str(w->e, p, "", "%s", message);
+/* The field that the rule says is to blame, below the one that has the rule. */
+static const char *blamed(struct walk *w, const struct run *r) {
+    const char *path = json_str_or(r->rule, "fieldPath", ""), *normal = NULL, *here = r->path ? field_path_text(w->e->arena, r->path) : "";
+    if (!*path || crd_field_path(w->e->arena, r->schema, path, true, NULL, &normal)) return NULL;
+    return arena_printf(w->e->arena, "%s%s%s", here, *here ? "." : "", normal);
+}
+
+/* Upstream shows the values of scalars only. */
+static void complain(struct walk *w, const struct run *r, const char *message) {
+    struct arena *a = w->e->arena;
+    const char *type = json_str_or(r->schema, "type", ""), *reason = json_str_or(r->rule, "reason", ""), *field = blamed(w, r);
+    bool shown = strcmp(type, "object") != 0 && strcmp(type, "array") != 0;
+    field_invalid(w->e, r->path, r->value, "%s", message);
     struct field_error *last = &w->e->items[w->e->len - 1];
-    if (!shown) last->message = arena_printf(w->e->arena, "Invalid value: %s", message);
-    if (*sub) last->field = p ? arena_printf(w->e->arena, "%s%s", last->field, sub) : sub + 1;
+    if (!shown) last->message = arena_printf(a, "Invalid value: %s", message);
+    if (field) last->field = field;
     for (size_t i = 0; i < ARRAY_LEN(reasons); i++) {
         if (strcmp(reason, reasons[i].reason) != 0) continue;
-        last->type = reasons[i].type;
-        last->message = shown && reasons[i].value ? arena_printf(w->e->arena, "%s: %s", reasons[i].prefix, json_text(w->e->arena, shown))
-                                                   : arena_printf(w->e->arena, "%s: %s", reasons[i].prefix, message);
+        last->type = reasons[i].reason;
+        if (!reasons[i].value) last->message = arena_printf(a, "%s: %s", reasons[i].prefix, message);
+        else last->message = shown ? arena_printf(a, "%s: %s", reasons[i].prefix, json_text(a, r->value)) : reasons[i].prefix;
     }
 }
 
-static void run_rule(struct walk *w, const struct field_path *p, const struct json *schema, const struct json *rule, const struct json *v, const struct json *old, bool root) {
-    const char *text = json_str_or(rule, "rule", "");
-    const struct cel_program *program = program_of(w, schema, rule, root, json_str(rule, "rule"));
+static void fault(struct walk *w, const struct run *r, const char *message) { field_invalid_str(w->e, r->path, json_str_or(r->schema, "type", ""), "%s", message); }
+
+/* No rule is run any more. */
+static void give_up(struct walk *w, const struct run *r, const char *message) {
+    fault(w, r, message);
+    w->over = true;
+}
+
+static void failed(struct walk *w, const struct run *r, const char *why) {
     struct arena *a = w->e->arena;
-    bool optional = json_bool(rule, "optionalOldSelf", false);
-    if (program == NULL || (cel_uses(program, "oldSelf") && old == NULL && !optional)) return;
-    const struct type *t = crd_type(a, schema, root);
-    struct scope scope = {.self = cel_from_json(a, v, t), .old = old ? cel_from_json(a, old, t) : NULL};
+    const char *text = rule_text(a, r->rule);
+    if (str_starts(why, LIMIT)) return give_up(w, r, arena_printf(a, "'%s': no further validation rules will be run due to call cost exceeds limit for rule: %s", why, text));
+    bool overload = str_starts(why, "no such overload");
+    fault(w, r, arena_printf(a, overload ? "'%s': call arguments did not match a supported operator, function or macro signature for rule: %s" : "%s evaluating rule: %s", why, text));
+}
+
+static void run_rule(struct walk *w, const struct run *r) {
+    const struct cel_program *program = program_of(w, r->schema, r->rule, r->root, json_str(r->rule, "rule"));
+    struct arena *a = w->e->arena;
+    bool optional = json_bool(r->rule, "optionalOldSelf", false);
+    if (program == NULL || (cel_uses(program, "oldSelf") && r->old == NULL && !optional)) return;
+    const struct type *t = crd_type(a, r->schema, r->root);
+    struct scope scope = {.self = cel_from_json(a, r->value, t), .old = r->old ? cel_from_json(a, r->old, t) : NULL};
     if (optional) scope.old = cel_optional(a, scope.old);
     struct cel_scope cs = {.arena = a, .lookup = lookup, .arg = &scope, .budget = &w->budget};
     const struct cel_value *result = NULL;
     cleanup_error struct error *e = cel_eval(program, &cs, &result);
-    if (e) {
-        const char *type = json_bool(schema, "x-kubernetes-int-or-string", false) ? "intOrString" : json_str_or(schema, "type", "");
-        field_invalid_str(w->e, p, type, "%s evaluating rule: %s", e->message, text);
-        return;
-    }
+    if (w->budget == 0) return give_up(w, r, "validation " OUT_OF_BUDGET);
+    if (e) return failed(w, r, e->message);
     if (json_bool(cel_to_json(a, result), NULL, false)) return;
-    complain(w, p, rule, v, rule_message(w, schema, rule, root, &cs));
+    const char *stop = NULL, *message = rule_message(w, r, &cs, &stop);
+    if (stop) give_up(w, r, stop);
+    else complain(w, r, message);
 }
 
 /* The element that an element of the new list was before: by its keys in maps and sets; lists without identity have none. */
@@ -132,14 +179,17 @@ static const struct json *old_item(const struct json *schema, const struct json 
 
 static void visit(struct walk *w, const struct field_path *p, const struct json *s, const struct json *v, const struct json *old, bool root) {
     if (v == NULL || s == NULL || v->type == JSON_NULL) return;
-    JSON_EACH(rule, json_member(s, "x-kubernetes-validations")) run_rule(w, p, s, rule, v, old, root);
+    const struct json *rules = json_member(s, "x-kubernetes-validations");
+    JSON_EACH(rule, rules) {
+        if (!w->over) run_rule(w, &(struct run){p, s, rule, v, old, root});
+    }
     if (v->type == JSON_ARRAY) {
         for (size_t i = 0; i < v->len; i++) visit(w, FIELD_INDEX(p, i), json_member(s, "items"), &v->items[i], old_item(s, old, &v->items[i]), false);
         return;
     }
     const struct json *properties = json_member(s, "properties"), *additional = json_member(s, "additionalProperties");
     if (!json_is(additional, JSON_OBJECT)) additional = NULL;
-    JSON_EACH_MEMBER(m, v->type == JSON_OBJECT ? v : NULL) {
+    JSON_EACH_MEMBER(m, v) {
         const struct json *inner = json_member(properties, m->key);
         visit(w, FIELD(p, m->key), inner ? inner : additional, &m->value, json_member(old, m->key), false);
     }

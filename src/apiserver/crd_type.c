@@ -53,9 +53,19 @@ static void list_type(struct arena *a, const struct json *s, struct type *t) {
     if (t->list_type == LIST_MAP) t->map_keys = strings(a, json_member(s, "x-kubernetes-list-map-keys"));
 }
 
+/* What rules see of a string: its value by the format. Field management takes all of them for scalars. */
+static enum type_kind string_kind(const struct json *s) {
+    static const struct { const char *format; enum type_kind kind; } formats[] = {
+        {"byte", TYPE_BYTES}, {"date", TYPE_TIME}, {"date-time", TYPE_TIME}, {"duration", TYPE_DURATION}};
+    for (size_t i = 0; i < ARRAY_LEN(formats); i++) {
+        if (json_str_is(s, "format", formats[i].format)) return formats[i].kind;
+    }
+    return TYPE_STRING;
+}
+
 const struct type *crd_type(struct arena *a, const struct json *s, bool root) {
     static const struct { const char *name; enum type_kind kind; } scalars[] = {
-        {"string", TYPE_STRING}, {"integer", TYPE_INT64}, {"number", TYPE_DOUBLE}, {"boolean", TYPE_BOOL}};
+        {"integer", TYPE_INT64}, {"number", TYPE_DOUBLE}, {"boolean", TYPE_BOOL}};
     struct type *t = ARENA_NEW(a, struct type);
     const char *name = json_str_or(s, "type", "");
     t->preserve_unknown = json_bool(s, "x-kubernetes-preserve-unknown-fields", false);
@@ -65,6 +75,7 @@ const struct type *crd_type(struct arena *a, const struct json *s, bool root) {
     if (root || strcmp(name, "object") == 0) object_type(a, s, root, t);
     else if (strcmp(name, "array") == 0) list_type(a, s, t);
     else if (json_bool(s, "x-kubernetes-int-or-string", false)) t->kind = TYPE_INT_OR_STRING;
+    else if (strcmp(name, "string") == 0) t->kind = string_kind(s);
     for (size_t i = 0; i < ARRAY_LEN(scalars); i++) {
         if (strcmp(name, scalars[i].name) == 0) t->kind = scalars[i].kind;
     }

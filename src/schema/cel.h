@@ -21,7 +21,6 @@ struct cel_env {
     const struct cel_var *vars;
     size_t var_count;
     uint64_t max_cost; /* of one evaluation, 0: upstream's limit of 1,000,000 */
-    uint64_t (*max_size)(const struct type *t); /* most elements or bytes of a value by its schema, 0: unbounded; for cel_estimate; may be NULL */
 };
 
 /* A compile error's message is cel-go's: "ERROR: <input>:1:5: undeclared reference to 'x' (in container '')\n | self.x\n | ....^". */
@@ -29,7 +28,15 @@ struct cel_program;
 MUST_CHECK struct error *cel_compile(struct arena *a, const char *text, const struct cel_env *env, struct cel_program **out);
 enum cel_kind cel_result(const struct cel_program *p);         /* CEL_DYN where it shows only at run time */
 const char *cel_result_name(const struct cel_program *p);      /* "string", "dyn", "list(int)", "kubernetes.DRADevice" */
-uint64_t cel_estimate(const struct cel_program *p);            /* what evaluating costs at most; UINT64_MAX if beyond counting */
+/* What evaluating costs at most, by cel-go's count, when `self` and `oldSelf` are of the structural schema (`root`: the whole of a
+ * resource); UINT64_MAX if beyond counting. */
+uint64_t cel_schema_cost(struct arena *a, const struct cel_program *p, const struct json *schema, bool root);
+/* Of a structural schema: whether rules can see values of it at all; most elements or bytes of one; fewest bytes of JSON. */
+bool cel_schema_exposed(const struct json *s);
+uint64_t cel_schema_max(const struct json *s, bool root);
+uint64_t cel_schema_min_bytes(const struct json *s, bool root);
+/* The schema of a root's member, given what the schema says itself: kind, apiVersion and some metadata are there in any case. */
+const struct json *cel_schema_implied(struct arena *a, const struct json *s, const char *name, const struct json *field);
 bool cel_uses(const struct cel_program *p, const char *variable); /* oldSelf: a transition rule */
 
 /* Asks an authorizer (`authorizer.group('').resource('pods').check('get')`). `attributes` has the strings path, group,

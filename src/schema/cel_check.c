@@ -1,5 +1,5 @@
 /* Names, overloads and what is known of types before evaluation: enough to refuse what cel-go refuses. Whatever is not known
- * is `dyn` and fits everywhere. Also the cost estimate. */
+ * is `dyn` and fits everywhere. */
 #include "base/str.h"
 #include "schema/cel_internal.h"
 
@@ -224,19 +224,19 @@ static const struct cel_static *call(struct checker *c, const struct scope *scop
 
 static const struct cel_static *macro(struct checker *c, const struct scope *scope, struct cel_node *n) {
     static const struct cel_static key = {.kind = CEL_STRING}, index = {.kind = CEL_INT};
-    const struct cel_static *range = n->macro == MACRO_BIND ? infer(c, scope, n->args[0]) : infer(c, scope, n->target);
-    bool optional = n->macro == MACRO_OPT_MAP || n->macro == MACRO_OPT_FLAT_MAP, bind = n->macro == MACRO_BIND;
-    if (!optional && !bind && range->kind != CEL_DYN && range->kind != CEL_LIST && range->kind != CEL_MAP)
+    const struct cel_static *range = infer(c, scope, n->target);
+    bool optional = n->macro == MACRO_OPT_MAP || n->macro == MACRO_OPT_FLAT_MAP;
+    if (!optional && range->kind != CEL_DYN && range->kind != CEL_LIST && range->kind != CEL_MAP)
         return fail(c, n->target, arena_printf(c->arena, "expression of type '%s' cannot be range of a comprehension (must be list, map, or dynamic)",
                                                name_of(c->arena, range)));
     const struct cel_static *element = range->element ? range->element : &dyn;
     bool map = range->kind == CEL_MAP;
-    struct scope first = {scope, n->name, bind ? range : n->name2 ? (map ? &key : &index) : map && !optional ? &key : element};
+    struct scope first = {scope, n->name, n->name2 ? (map ? &key : &index) : map && !optional ? &key : element};
     struct scope second = {&first, n->name2 ? n->name2 : "", element};
     const struct cel_static *last = &dyn;
-    for (size_t i = bind; i < n->argc; i++) {
+    for (size_t i = 0; i < n->argc; i++) {
         last = infer(c, &second, n->args[i]);
-        bool condition = n->macro <= MACRO_EXISTS_ONE || n->macro == MACRO_FILTER || (n->argc == 2 && i == 0 && !bind);
+        bool condition = n->macro <= MACRO_EXISTS_ONE || n->macro == MACRO_FILTER || (n->argc == 2 && i == 0);
         if (condition && last->kind != CEL_DYN && last->kind != CEL_BOOL)
             return fail(c, n->args[i], arena_printf(c->arena, "expected type 'bool' but found '%s'", name_of(c->arena, last)));
     }
@@ -297,43 +297,12 @@ static bool uses(const struct cel_node *n, const char *variable) {
 
 bool cel_uses(const struct cel_program *p, const char *variable) { return uses(p->root, variable); }
 
-/* ---- cost ---- */
-
-static uint64_t times(uint64_t x, uint64_t y) { return __builtin_mul_overflow(x, y, &x) ? UINT64_MAX : x; }
-static uint64_t plus(uint64_t x, uint64_t y) { return __builtin_add_overflow(x, y, &x) ? UINT64_MAX : x; }
-
-static uint64_t size_of(const struct cel_env *env, const struct cel_node *n) {
-    enum { REQUEST_BYTES = 3 * 1024 * 1024 };
-    const struct type *t = n->known ? n->known->type : NULL;
-    uint64_t size = t && env->max_size ? env->max_size(t) : 0;
-    if (n->kind == NODE_LIST) return n->argc;
-    if (n->kind == NODE_LITERAL && n->literal->kind == CEL_STRING) return n->literal->len;
-    return size ? size : REQUEST_BYTES;
-}
-
-/* Upstream's estimate in short: one per step, a tenth per byte of strings that are walked, elements times the body. */
-static uint64_t estimate(const struct cel_env *env, const struct cel_node *n) {
-    static const char *const walks[] = {"matches", "contains", "startsWith", "endsWith", "_+_", "split", "replace", "find", "findAll", "lowerAscii", "upperAscii", NULL};
-    if (n == NULL || n->kind == NODE_LITERAL) return 0;
-    uint64_t sum = plus(n->kind == NODE_MACRO && n->macro == MACRO_BIND ? 0 : 1, estimate(env, n->target)), body = 0;
-    for (size_t i = 0; i < n->argc; i++)
-        body = plus(body, estimate(env, n->args[i]));
-    if (n->kind == NODE_MACRO && n->macro != MACRO_BIND && n->target) return plus(sum, times(size_of(env, n->target), plus(body, 2)));
-    const struct cel_node *walked = n->target ? n->target : n->argc ? n->args[0] : NULL;
-    bool string = walked && walked->known && walked->known->kind == CEL_STRING;
-    if (n->kind == NODE_CALL && string && str_in(n->name, walks)) sum = plus(sum, size_of(env, walked) / 10);
-    return plus(sum, body);
-}
-
 struct error *cel_compile(struct arena *a, const char *text, const struct cel_env *env, struct cel_program **out) {
     struct cel_program *p = ARENA_NEW(a, struct cel_program);
     TRY(cel_parse(a, text, &p->root));
     TRY(cel_check(a, text, env, p->root));
     p->max_cost = env->max_cost ? env->max_cost : 1000000;
-    p->estimate = estimate(env, p->root);
     p->result_name = name_of(a, p->root->known);
     *out = p;
     return NULL;
 }
-
-uint64_t cel_estimate(const struct cel_program *p) { return p->estimate; }

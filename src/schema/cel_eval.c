@@ -268,10 +268,6 @@ static const struct cel_value *comprehension(struct cel_run *r, const struct cel
 }
 
 static const struct cel_value *macro(struct cel_run *r, const struct cel_node *n) {
-    if (n->macro == MACRO_BIND) {
-        const struct cel_value *v = eval(r, n->args[0]);
-        return v ? in_frames(r, n, v, NULL, n->args[1]) : NULL;
-    }
     if (n->macro != MACRO_OPT_MAP && n->macro != MACRO_OPT_FLAT_MAP) return comprehension(r, n);
     const struct cel_value *v = eval(r, n->target);
     if (v == NULL || (v->kind == CEL_OPTIONAL && v->value == NULL)) return v;

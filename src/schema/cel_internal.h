@@ -60,7 +60,7 @@ const char *cel_kind_name(enum cel_kind kind);
 /* ---- syntax ---- */
 
 enum node_kind { NODE_LITERAL, NODE_IDENT, NODE_SELECT, NODE_CALL, NODE_LIST, NODE_MAP, NODE_MACRO };
-enum macro { MACRO_ALL, MACRO_EXISTS, MACRO_EXISTS_ONE, MACRO_MAP, MACRO_FILTER, MACRO_BIND, MACRO_OPT_MAP, MACRO_OPT_FLAT_MAP, MACRO_TRANSFORM_LIST, MACRO_TRANSFORM_MAP };
+enum macro { MACRO_ALL, MACRO_EXISTS, MACRO_EXISTS_ONE, MACRO_MAP, MACRO_FILTER, MACRO_OPT_MAP, MACRO_OPT_FLAT_MAP, MACRO_TRANSFORM_LIST, MACRO_TRANSFORM_MAP };
 
 /* What is known of a value before it is there. */
 struct cel_static {
@@ -84,7 +84,7 @@ struct cel_node {
 };
 struct cel_program {
     struct cel_node *root;
-    uint64_t max_cost, estimate;
+    uint64_t max_cost;
     const char *result_name;
 };
 

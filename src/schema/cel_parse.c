@@ -234,18 +234,16 @@ static const struct {
 
 /* Turns a member call into the macro of that name, if it is one. */
 static void expand(struct parser *p, struct cel_node *n) {
-    bool bind = str_eq(n->name, "bind") && n->argc == 3 && n->target->kind == NODE_IDENT && str_eq(n->target->name, "cel");
-    for (size_t i = 0; i < ARRAY_LEN(macros) + bind; i++) {
-        bool is_bind = i == ARRAY_LEN(macros);
-        uint8_t vars = is_bind ? 1 : macros[i].vars;
-        if (!is_bind && (!str_eq(macros[i].name, n->name) || macros[i].args != n->argc)) continue;
+    for (size_t i = 0; i < ARRAY_LEN(macros); i++) {
+        uint8_t vars = macros[i].vars;
+        if (!str_eq(macros[i].name, n->name) || macros[i].args != n->argc) continue;
         for (size_t v = 0; v < vars; v++)
             if (n->args[v]->kind != NODE_IDENT) {
                 if (!p->error) p->error = cel_error_at(p->text, n->args[v]->pos, "argument must be a simple name");
                 return;
             }
         n->kind = NODE_MACRO;
-        n->macro = is_bind ? MACRO_BIND : macros[i].macro;
+        n->macro = macros[i].macro;
         n->name = n->args[0]->name;
         n->name2 = vars == 2 ? n->args[1]->name : NULL;
         n->args += vars;

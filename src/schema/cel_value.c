@@ -77,7 +77,8 @@ enum cel_kind cel_kind_of(const struct cel_value *v) { return v->kind; }
 static const struct cel_value *from_string(struct arena *a, const struct json *v, const struct type *t) {
     int64_t time;
     bool is_time = t && (t->kind == TYPE_TIME || t->kind == TYPE_MICRO_TIME);
-    if (is_time && time_parse(v->s, &time)) return cel_of(a, CEL_TIMESTAMP, time);
+    const char *full = is_time && v->len == strlen("2006-01-02") ? arena_printf(a, "%sT00:00:00Z", v->s) : v->s; /* format: date */
+    if (is_time && time_parse(full, &time)) return cel_of(a, CEL_TIMESTAMP, time);
     if (t && t->kind == TYPE_DURATION && duration_parse(v->s, &time)) return cel_of(a, CEL_DURATION, time);
     if (t && t->kind == TYPE_BYTES) {
         struct cel_value *out = make(a, CEL_BYTES);

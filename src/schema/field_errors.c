@@ -62,16 +62,24 @@ const char *field_path_text(struct arena *a, const struct field_path *p) {
     return arena_strndup(a, buf_str(&b), b.len);
 }
 
-/* "Invalid value: <value>: <detail>", without the parts that are NULL or empty. */
-static void add(struct field_errors *e, const char *type, const char *text, const struct field_path *p, const char *value, const char *detail) {
+static void append(struct field_errors *e, struct field_error error) {
     if (e->len == e->cap) {
         size_t cap = e->cap ? e->cap * 2 : 8;
         e->items = arena_grow(e->arena, e->items, e->cap * sizeof(*e->items), cap * sizeof(*e->items));
         e->cap = cap;
     }
+    e->items[e->len++] = error;
+}
+
+void field_errors_append(struct field_errors *e, const struct field_errors *more) {
+    for (size_t i = 0; i < more->len; i++) append(e, more->items[i]);
+}
+
+/* "Invalid value: <value>: <detail>", without the parts that are NULL or empty. */
+static void add(struct field_errors *e, const char *type, const char *text, const struct field_path *p, const char *value, const char *detail) {
     bool more = detail != NULL && *detail != '\0';
     const char *message = arena_printf(e->arena, "%s%s%s%s%s", text, value ? ": " : "", value ? value : "", more ? ": " : "", more ? detail : "");
-    e->items[e->len++] = (struct field_error){type, field_path_text(e->arena, p), message};
+    append(e, (struct field_error){type, field_path_text(e->arena, p), message});
 }
 
 static const char *value_text(struct arena *a, const struct json *v) {

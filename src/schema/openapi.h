@@ -17,6 +17,8 @@ const struct json *openapi_ref_name(struct openapi *d, const char *type_name); /
 /* To a schema made from its JSON: custom resources. */
 const struct json *openapi_ref_json(struct openapi *d, const char *name, const struct json *schema);
 /* The schema of a custom resource, as its definition and the objects' common members make it. */
+/* The schema of a custom resource or its list, with the fields that may be selected by. */
+const struct json *openapi_selectable(struct openapi *d, const struct resource *r, const struct json *s);
 const struct json *openapi_custom_schema(struct openapi *d, const struct resource *r);
 void openapi_finish_schemas(struct openapi *d);
 

@@ -82,6 +82,12 @@ static const struct json *with_embedded(struct openapi *d, const struct json *s)
     return json_with_member(d->arena, s, "required", required);
 }
 
+const struct json *openapi_selectable(struct openapi *d, const struct resource *r, const struct json *s) {
+    struct json_array fields = {.arena = d->arena};
+    for (size_t i = 0; r->selectable_fields && r->selectable_fields[i]; i++) json_array_add(&fields, json_make(d->arena, "{'fieldPath':%s}", r->selectable_fields[i]));
+    return fields.len ? json_with_member(d->arena, s, "x-kubernetes-selectable-fields", json_array_done(&fields)) : s;
+}
+
 const struct json *openapi_custom_schema(struct openapi *d, const struct resource *r) {
     const struct json *s = r->openapi;
     if (!s || (!d->v3 && json_bool(s, PRESERVE, false))) {
@@ -90,6 +96,7 @@ const struct json *openapi_custom_schema(struct openapi *d, const struct resourc
         s = with_embedded(d, d->v3 ? s : as_v2(d, s));
         s = json_with_member(d->arena, s, "properties", object_members(d, json_member(s, "properties")));
     }
-    return json_with_member(d->arena, s, "x-kubernetes-group-version-kind",
-                            json_make(d->arena, "[{'group':%s,'kind':%s,'version':%s}]", r->group, r->kind, r->version));
+    s = json_with_member(d->arena, s, "x-kubernetes-group-version-kind",
+                         json_make(d->arena, "[{'group':%s,'kind':%s,'version':%s}]", r->group, r->kind, r->version));
+    return openapi_selectable(d, r, s);
 }

@@ -409,11 +409,11 @@ static void custom_objects(struct naming *n) {
     for (size_t i = 0; labels[i]; i++)
         prefix = arena_printf(a, "%s.%s", labels[i], prefix);
     n->object = openapi_ref_json(d, arena_printf(a, "%s%s.%s", prefix, r->version, r->kind), openapi_custom_schema(d, r));
-    const struct json *list =
+    const struct json *metadata = openapi_ref_name(d, "meta/v1/ListMeta"), *list =
         json_make(a, "{'type':'object','required':['items'],'properties':{'apiVersion':{'type':'string'},'kind':{'type':'string'},"
                      "'metadata':%v,'items':{'type':'array','items':%v}},'x-kubernetes-group-version-kind':%v}",
-                  openapi_ref_name(d, "meta/v1/ListMeta"), n->object, json_make(a, "[{'group':%s,'kind':%s,'version':%s}]", r->group, r->list_kind, r->version));
-    n->list = openapi_ref_json(d, arena_printf(a, "%s%s.%s", prefix, r->version, r->list_kind), list);
+                  d->v3 ? json_make(a, "{'allOf':[%v]}", metadata) : metadata, n->object, json_make(a, "[{'group':%s,'kind':%s,'version':%s}]", r->group, r->list_kind, r->version));
+    n->list = openapi_ref_json(d, arena_printf(a, "%s%s.%s", prefix, r->version, r->list_kind), openapi_selectable(d, r, list));
 }
 
 void openapi_add_resource(struct openapi *d, const struct resource *r) {

@@ -76,6 +76,7 @@ void field_too_many(struct field_errors *e, const struct field_path *p, int64_t 
 void field_not_found(struct field_errors *e, const struct field_path *p, const struct json *value);
 void field_type_invalid(struct field_errors *e, const struct field_path *p, const struct json *value, const char *fmt, ...) PRINTF(4, 5);
 void field_internal(struct field_errors *e, const struct field_path *p, const char *fmt, ...) PRINTF(3, 4);
+void field_errors_append(struct field_errors *e, const struct field_errors *more); /* of the same arena */
 /* "a" or "[a, b]", equal ones once; "" if there are none (ErrorList.ToAggregate). In the errors' arena. */
 const char *field_errors_text(const struct field_errors *e);
 /* 422 Invalid of all collected errors, NULL if there are none. */

@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n) {
     const struct cel_value *v;
     cleanup_error struct error *e = cel_compile(&a, arena_strndup(&a, (const char *)p, n), &env, &program);
     if (e != NULL) return 0;
-    cel_estimate(program);
+    cel_schema_cost(&a, program, &json_empty_object, true);
     e = cel_eval(program, &scope, &v);
     if (e == NULL) json_text(&a, cel_to_json(&a, v));
     return 0;

@@ -79,7 +79,6 @@ static void macros_walk_lists_and_maps(void **state) {
     check("self.labels.all(k, k != 'bad')", "true");
     check("self.labels.exists(k, v, v == 'y')", "true");
     check("self.list.transformList(i, v, i + v)", "[3,2,4]");
-    check("cel.bind(x, n * 2, x + x)", "28");
     check("{'a': 1, 'b': 2}.map(k, k).size()", "2");
 }
 
@@ -130,6 +129,8 @@ static void syntax_errors_name_their_place(void **state) {
     (void)state;
     check("self ==", "ERROR: <input>:1:8: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', "
                      "NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}\n | self ==\n | .......^");
+    /* Kubernetes has no bindings (checked with 1.35.4) */
+    check("cel.bind", "ERROR: <input>:1:1: undeclared reference to 'cel' (in container '')\n | cel.bind\n | ^");
     check("nope", "ERROR: <input>:1:1: undeclared reference to 'nope' (in container '')\n | nope\n | ^");
     check("1 + 'a'", "ERROR: <input>:1:3: found no matching overload for '_+_' applied to '(int, string)'\n | 1 + 'a'\n | ..^");
     check("self.f(1)", "ERROR: <input>:1:7: undeclared reference to 'f' (in container '')\n | self.f(1)\n | ......^");

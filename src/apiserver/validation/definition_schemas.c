@@ -147,11 +147,22 @@ static void defaults(RULE) {
 
 /* ---- what of OpenAPI there is (ValidateCustomResourceDefinitionOpenAPISchema) ---- */
 
+/* What the rules of a whole schema cost. */
+struct costs {
+    uint64_t sum;
+    struct { const char *path; uint64_t cost; } dearest[4];
+    size_t len;
+};
+
 struct walk {
     bool rules;                           /* CEL rules are looked at: the schema is structural */
     bool root, meta;                      /* at the root; inside of metadata */
     const char *no_defaults;              /* why there must be none; NULL: there may */
     const struct field_path *unrelated;   /* above here new and old values cannot be told apart: no oldSelf */
+    bool bounded;                         /* a resource has so many values of the schema: */
+    uint64_t places;
+    struct costs *costs;
+    struct field_errors *found;           /* what is wrong with rules: told behind what is wrong with schemas */
 };
 
 static void forbidden_words(RULE, const struct walk *w) {
@@ -238,49 +249,133 @@ static void extensions(RULE) {
 
 /* ---- CEL rules ---- */
 
+#define COST_LIMIT 10000000          /* of a rule, all its places together */
+#define TOTAL_COST_LIMIT 100000000   /* of all rules of a schema */
+
+static uint64_t times(uint64_t x, uint64_t y) { return __builtin_mul_overflow(x, y, &x) ? UINT64_MAX : x; }
+
+static const char *cost_message(struct arena *a, const char *what, uint64_t cost, uint64_t limit) {
+    double factor = (double)cost / (double)limit;
+    const char *text = factor > 100 ? "more than 100x" : arena_printf(a, factor < 1.5 ? "%fx" : "%.1fx", factor);
+    return arena_printf(a, "%s exceeds budget by factor of %s (try simplifying the rule, or adding maxItems, maxProperties, and maxLength where arrays, "
+                        "maps, and strings are declared)", what, text);
+}
+
+/* Adds to what all rules cost; those that matter are remembered, the dearest first. */
+static void count_cost(struct costs *c, struct arena *a, const struct field_path *p, uint64_t cost) {
+    uint64_t sum;
+    c->sum = __builtin_add_overflow(c->sum, cost, &sum) ? UINT64_MAX : sum;
+    if (cost < TOTAL_COST_LIMIT / 100) return;
+    size_t i = 0;
+    while (i < c->len && c->dearest[i].cost >= cost) i++;
+    if (i == ARRAY_LEN(c->dearest)) return;
+    c->len = MIN(c->len + 1, ARRAY_LEN(c->dearest));
+    memmove(&c->dearest[i + 1], &c->dearest[i], (c->len - i - 1) * sizeof(c->dearest[0]));
+    c->dearest[i].path = field_path_text(a, p);
+    c->dearest[i].cost = cost;
+}
+
+static void total_cost(struct field_errors *e, const struct field_path *p, const struct costs *c) {
+    if (c->sum <= TOTAL_COST_LIMIT) return;
+    for (size_t i = 0; i < c->len; i++)
+        field_forbidden(e, FIELD(NULL, c->dearest[i].path), "contributed to estimated rule cost total exceeding cost limit for entire OpenAPIv3 schema");
+    field_forbidden(e, p, "%s", cost_message(e->arena, "x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 schema", c->sum, TOTAL_COST_LIMIT));
+}
+
 static const char *compile(struct field_errors *e, const char *text, const struct type *t, bool optional, struct cel_program **out) {
     const struct cel_var vars[] = {{.name = "self", .type = t}, {.name = "oldSelf", .type = optional ? NULL : t}};
     cleanup_error struct error *problem = cel_compile(e->arena, text, &(struct cel_env){.vars = vars, .var_count = ARRAY_LEN(vars)}, out);
     return problem ? arena_strdup(e->arena, problem->message) : NULL;
 }
 
-static void rule(RULE, const struct type *t, const struct walk *w) {
-    const char *text = str_of(o, "rule"), *message = str_of(o, "messageExpression"), *problem;
-    const struct json *shown = go_form(e->arena, "apiextensions.k8s.io/v1/ValidationRule", o), *optional = json_member(o, "optionalOldSelf");
+static bool blank(const char *s) { return s[strspn(s, " \t\r\n\v\f")] == '\0'; }
+
+static bool has_breaks(const char *s) {
+    const char *at = s + strspn(s, " \t\r\n\v\f"), *end = at + strlen(at);
+    while (end > at && strchr(" \t\r\n\v\f", end[-1])) end--;
+    size_t first = strcspn(at, "\r\n");
+    return at + first < end;
+}
+
+/* What is wrong with a rule's texts, whatever they say. */
+static void rule_words(RULE, const struct json *schema) {
+    const char *text = str_of(o, "rule"), *message = str_of(o, "message"), *expression = str_of(o, "messageExpression"), *path = str_of(o, "fieldPath");
+    if (blank(text)) field_required(e, FIELD(p, "rule"), "rule is not specified");
+    else if (*message && blank(message)) field_invalid_str(e, FIELD(p, "message"), message, "must be non-empty if specified");
+    else if (has_breaks(message)) field_invalid_str(e, FIELD(p, "message"), message, "must not contain line breaks");
+    else if (has_breaks(text) && blank(message)) field_required(e, FIELD(p, "message"), "message must be specified if rule contains line breaks");
+    if (*expression && blank(expression)) field_required(e, FIELD(p, "messageExpression"), "messageExpression must be non-empty if specified");
+    choice(e, p, o, "reason", "FieldValueDuplicate FieldValueForbidden FieldValueInvalid FieldValueRequired");
+    if (!*path) return;
+    if (blank(path)) field_invalid_str(e, FIELD(p, "fieldPath"), path, "must be non-empty if specified");
+    if (strpbrk(path, "\r\n")) field_invalid_str(e, FIELD(p, "fieldPath"), path, "must not contain line breaks");
+    if (crd_field_path(e->arena, schema, path, true, NULL, NULL)) field_invalid_str(e, FIELD(p, "fieldPath"), path, "must be a valid path");
+}
+
+/* A schema with rules, where it stands. */
+struct ruled {
+    const struct json *schema;
+    const struct type *type;
+    const struct walk *w;
+};
+
+static uint64_t rule_cost(struct field_errors *e, const struct ruled *r, const struct cel_program *program) {
+    uint64_t cost = cel_schema_cost(e->arena, program, r->schema, r->w->root), most = (3U << 20) / (cel_schema_min_bytes(r->schema, r->w->root) + 1);
+    return times(cost, r->w->bounded ? r->w->places : most);
+}
+
+static void message_expression(RULE, const struct ruled *r, const struct json *shown) {
+    const char *text = str_of(o, "messageExpression");
+    const struct field_path *at = FIELD(p, "messageExpression");
     struct cel_program *program = NULL;
-    if (!text[strspn(text, " \t\r\n")]) {
-        field_required(e, FIELD(p, "rule"), "rule is not specified");
-        return;
-    }
-    if (strpbrk(text, "\r\n") && *str_of(o, "message") == '\0' && !*message)
-        field_required(e, FIELD(p, "message"), "message must be specified if rule contains line breaks");
-    problem = compile(e, text, t, json_bool(optional, NULL, false), &program);
-    if (problem) field_invalid(e, FIELD(p, "rule"), shown, "compilation failed: %s", problem);
-    else if (cel_result(program) != CEL_BOOL && cel_result(program) != CEL_DYN) field_invalid(e, FIELD(p, "rule"), shown, "cel expression must evaluate to a bool");
-    if (*message) {
-        struct cel_program *m = NULL;
-        const char *why = compile(e, message, t, json_bool(optional, NULL, false), &m);
-        if (why) field_invalid(e, FIELD(p, "messageExpression"), shown, "messageExpression compilation failed: %s", why);
-        else if (cel_result(m) != CEL_STRING && cel_result(m) != CEL_DYN) field_invalid(e, FIELD(p, "messageExpression"), shown, "messageExpression must evaluate to a string");
-    }
+    if (!*text) return;
+    const char *problem = compile(e, text, r->type, json_bool(o, "optionalOldSelf", false), &program);
+    if (problem) field_invalid(e, at, shown, "messageExpression compilation failed: %s", problem);
+    else if (cel_result(program) != CEL_STRING && cel_result(program) != CEL_DYN) field_invalid(e, at, shown, "messageExpression must evaluate to a string");
     if (problem) return;
-    bool old = cel_uses(program, "oldSelf");
-    if (old && w->unrelated)
-        field_invalid_str(e, FIELD(p, "rule"), text, "oldSelf cannot be used on the uncorrelatable portion of the schema within %s", field_path_text(e->arena, w->unrelated));
+    uint64_t cost = cel_schema_cost(e->arena, program, r->schema, r->w->root);
+    if (cost > COST_LIMIT) field_forbidden(e, at, "%s", cost_message(e->arena, "estimated messageExpression cost", cost, COST_LIMIT));
+    count_cost(r->w->costs, e->arena, at, cost);
+}
+
+static void rule(RULE, const struct ruled *r) {
+    const struct json *shown = go_form(e->arena, "apiextensions.k8s.io/v1/ValidationRule", o), *optional = json_member(o, "optionalOldSelf");
+    const struct field_path *at = FIELD(p, "rule");
+    struct cel_program *program = NULL;
+    const char *text = str_of(o, "rule"), *problem = compile(e, text, r->type, json_bool(optional, NULL, false), &program);
+    if (problem) problem = arena_printf(e->arena, "compilation failed: %s", problem);
+    else if (cel_result(program) != CEL_BOOL && cel_result(program) != CEL_DYN) problem = "cel expression must evaluate to a bool";
+    uint64_t cost = problem ? 0 : rule_cost(e, r, program);
+    if (cost > COST_LIMIT) field_forbidden(e, at, "%s", cost_message(e->arena, "estimated rule cost", cost, COST_LIMIT));
+    count_cost(r->w->costs, e->arena, at, cost);
+    if (problem) field_invalid(e, at, shown, "%s", problem);
+    else message_expression(e, p, o, r, shown);
+    bool old = program && cel_uses(program, "oldSelf");
+    if (old && r->w->unrelated)
+        field_invalid_str(e, at, text, "oldSelf cannot be used on the uncorrelatable portion of the schema within %s", field_path_text(e->arena, r->w->unrelated));
     if (!old && optional) field_invalid(e, FIELD(p, "optionalOldSelf"), optional, "may not be set if oldSelf is not used in rule");
 }
 
-static void rules(RULE, const struct walk *w) {
+/* The rules themselves are looked at when nothing is wrong with the schema here and below. */
+static void rules(RULE, const struct walk *w, size_t before) {
     const struct json *list = json_member(o, "x-kubernetes-validations");
     const struct field_path *at = FIELD(p, "x-kubernetes-validations");
     size_t i = 0;
-    if (json_len(list) == 0 || !w->rules) return;
-    const struct type *t = crd_type(e->arena, o, w->root);
-    JSON_EACH(r, list) {
-        choice(e, FIELD_INDEX(at, i), r, "reason", "FieldValueInvalid FieldValueForbidden FieldValueRequired FieldValueDuplicate");
-        rule(e, FIELD_INDEX(at, i), r, t, w);
-        i++;
-    }
+    JSON_EACH(r, list) rule_words(e, FIELD_INDEX(at, i++), r, o);
+    if (json_len(list) == 0 || !w->rules || e->len > before) return;
+    struct ruled here = {o, crd_type(e->arena, o, w->root), w};
+    i = 0;
+    JSON_EACH(r, list) rule(w->found, FIELD_INDEX(at, i++), r, &here);
+}
+
+/* How many values of a member or element there may be for one of the schema; false: any number. */
+static bool most_elements(const struct json *o, uint64_t *out) {
+    bool array = json_str_is(o, "type", "array"), map = json_str_is(o, "type", "object") && has(o, "additionalProperties");
+    const struct json *limit = json_member(o, array ? "maxItems" : "maxProperties");
+    *out = 1;
+    if (!array && !map) return true;
+    if (limit) *out = (uint64_t)MAX(json_int(limit, NULL, 0), 0);
+    return limit != NULL;
 }
 
 /* ---- the walk ---- */
@@ -289,7 +384,11 @@ static void schema(RULE, struct walk w) {
     static const char *const lists[] = {"allOf", "oneOf", "anyOf"};
     const struct json *additional = json_member(o, "additionalProperties"), *properties = json_member(o, "properties");
     struct walk below = w, loose = w;
+    size_t before = e->len;
+    uint64_t elements;
     if (!json_is(o, JSON_OBJECT)) return;
+    below.bounded = most_elements(o, &elements) && w.bounded;
+    below.places = times(w.places, elements);
     loose.rules = below.root = loose.root = false;
     forbidden_words(e, p, o, &w);
     if (additional && json_len(properties) > 0 && !(json_is(additional, JSON_BOOL) && additional->b))
@@ -315,7 +414,7 @@ static void schema(RULE, struct walk w) {
     if (!json_str_is(o, "x-kubernetes-list-type", "map") && !item.unrelated) item.unrelated = p;
     schema(e, FIELD(p, "items"), json_member(o, "items"), item);
     extensions(e, p, o);
-    rules(e, p, o, &w);
+    rules(e, p, o, &w, before);
 }
 
 static void root_with_status(RULE) {
@@ -335,7 +434,9 @@ static void root_with_status(RULE) {
 void definition_schema(RULE, bool has_status) {
     if (has_status) root_with_status(e, p, o);
     if (flag(o, "nullable")) field_forbidden(e, FIELD(p, "nullable"), "nullable cannot be true at the root");
-    struct walk w = {.root = true};
+    struct costs costs = {0};
+    struct field_errors found = {.arena = e->arena};
+    struct walk w = {.root = true, .bounded = true, .places = 1, .costs = &costs, .found = &found};
     if (!unreadable(o)) {
         size_t before = e->len;
         structural(e, p, o, AT_ROOT);
@@ -344,4 +445,6 @@ void definition_schema(RULE, bool has_status) {
         w.rules = e->len == before;
     }
     schema(e, p, o, w);
+    field_errors_append(e, &found);
+    if (w.rules) total_cost(e, p, &costs);
 }

@@ -1,5 +1,6 @@
 /* CustomResourceDefinitions (apiextensions-apiserver pkg/apis/apiextensions/validation). What all versions have in common stands
  * above them in upstream's internal form: errors then name spec.validation rather than spec.versions[0].schema. */
+#include "apiserver/crd.h"
 #include "apiserver/validation/definitions.h"
 
 #define APPROVED "api-approved.kubernetes.io"
@@ -87,32 +88,33 @@ static void column(RULE) {
     else simple_path(e, FIELD(p, "JSONPath"), path);
 }
 
-/* The schema that a path of plain members leads to, NULL if there is none. */
-static const struct json *schema_at(struct arena *a, const struct json *schema, const char *path) {
-    char **steps = str_split(a, path + 1, '.', NULL);
-    if (*path != '.' || !path[1]) return NULL;
-    for (size_t i = 0; steps[i] && schema; i++) {
-        const struct json *next = json_member(json_member(schema, "properties"), steps[i]), *additional = json_member(schema, "additionalProperties");
-        schema = next ? next : json_is(additional, JSON_OBJECT) ? additional : NULL;
-    }
-    return schema;
-}
+#define MAX_SELECTABLE 8
 
 static void selectable_fields(RULE, const struct json *schema) {
-    size_t i = 0;
-    JSON_EACH(f, o) {
-        const char *path = str_of(f, "jsonPath");
-        const struct field_path *at = FIELD(FIELD_INDEX(p, i), "jsonPath");
-        const struct json *s = schema_at(e->arena, schema, path);
-        if (!*path) field_required(e, at, "");
-        else if (s == NULL) field_invalid_str(e, at, path, "is an invalid path: does not refer to a valid field");
-        else if (str_starts(path, ".metadata")) field_invalid_str(e, at, path, "must not point to fields in metadata");
-        else if (!word_in(str_of(s, "type"), "string boolean integer"))
-            field_invalid_str(e, at, path, "must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed.");
-        else unique(e, FIELD_INDEX(p, i), o, i, "jsonPath");
-        i++;
+    const char *seen[64];
+    size_t i = 0, unique_paths = 0;
+    if (json_len(o) > 0 && !json_is(schema, JSON_OBJECT)) {
+        bool own = p->parent->name == NULL; /* a version's */
+        field_invalid_str(e, p, "", own ? "may only be set when `version.schema.openAPIV3Schema` is not included" : "may only be set when validations.schema is included");
+        return;
     }
-    if (i > 8) field_too_many(e, p, (int64_t)i, 8);
+    JSON_EACH(f, o) {
+        const char *path = str_of(f, "jsonPath"), *normal;
+        const struct field_path *at = FIELD(FIELD_INDEX(p, i++), "jsonPath");
+        const struct json *s;
+        const char *problem = *path ? crd_field_path(e->arena, schema, path, false, &s, &normal) : NULL;
+        if (!*path) field_required(e, at, "");
+        else if (problem) field_invalid_str(e, at, path, "is an invalid path: %s", problem);
+        if (!*path || problem) continue;
+        if (str_eq(normal, "metadata") || str_starts(normal, "metadata.")) field_invalid_str(e, at, path, "must not point to fields in metadata");
+        if (!word_in(str_of(s, "type"), "string boolean integer"))
+            field_invalid_str(e, at, path, "must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed.");
+        bool doubled = false;
+        for (size_t k = 0; k < unique_paths && k < ARRAY_LEN(seen); k++) doubled |= str_eq(seen[k], normal);
+        if (doubled) field_duplicate(e, at, json_member(f, "jsonPath"));
+        else if (unique_paths++ < ARRAY_LEN(seen)) seen[unique_paths - 1] = normal;
+    }
+    if (unique_paths > MAX_SELECTABLE) field_too_many(e, p, (int64_t)unique_paths, MAX_SELECTABLE);
 }
 
 static void deprecation(RULE) {
@@ -129,14 +131,16 @@ typedef void part_fn(RULE, const struct json *version);
 
 static void parts(RULE, const char *member, const char *above, const char *own, bool in_common, part_fn *rule) {
     const struct json *versions = json_member(o, "versions");
+    bool with_schema = shared(versions, "schema") == in_common; /* else upstream looks for it in the wrong place */
     size_t i = 0;
     JSON_EACH(v, versions) {
         const struct field_path *version = FIELD_INDEX(FIELD(p, "versions"), i);
+        const struct json *beside = with_schema ? v : json_without_member(e->arena, v, "schema");
         if (in_common) {
-            if (i++ == 0) rule(e, FIELD(p, above), json_member(v, member), v);
+            if (i++ == 0) rule(e, FIELD(p, above), json_member(v, member), beside);
             continue;
         }
-        rule(e, FIELD(version, own), json_member(v, member), v);
+        rule(e, FIELD(version, own), json_member(v, member), beside);
         i++;
     }
 }
@@ -227,6 +231,8 @@ static void definition_spec(RULE) {
     for (size_t k = 0; k < ARRAY_LEN(parts_of_versions); k++) {
         if (shared(versions, parts_of_versions[k].member)) parts(e, p, o, parts_of_versions[k].member, parts_of_versions[k].above, NULL, true, parts_of_versions[k].rule);
     }
+    if (json_bool(o, "preserveUnknownFields", false) && json_str_is(o, "conversion.strategy", "Webhook"))
+        field_invalid_str(e, FIELD(FIELD(p, "conversion"), "strategy"), "Webhook", "must be None if spec.preserveUnknownFields is true");
     if (has(o, "conversion")) conversion(e, FIELD(p, "conversion"), json_member(o, "conversion"));
 }
 
