@@ -89,7 +89,8 @@ struct error *nodehost_start(const struct nodehost_config *c, struct nodehost **
     const char *cni_dir = arena_printf(&a, "%s/cni", c->data_dir);
     struct network_config n = {.client = c->proxy_client, .cache = c->proxy_cache, .loop = c->loop, .node_name = c->node_name,
                                .cluster_cidr = c->cluster_cidr, .dns_address = c->cluster_dns, .cluster_domain = c->cluster_domain,
-                               .resolv_conf = c->options->resolv_conf, .cni_dir = cni_dir};
+                               .resolv_conf = c->options->resolv_conf, .cni_dir = cni_dir,
+                               .state_dir = arena_printf(&a, "%s/network", c->data_dir)};
     struct error *e = network_start(&n, &h->network);
     if (e == NULL) e = start_node(c, &a, cni_dir, &h->node);
     if (e != NULL) return nodehost_stop(h), e;

@@ -19,7 +19,10 @@ static struct error *remove_pods(const struct options *o) {
     return node_remove_all(&c);
 }
 
-static struct error *remove_network(const struct options *o UNUSED) { return network_remove_all(); }
+static struct error *remove_network(const struct options *o) {
+    cleanup_arena struct arena a = {0};
+    return network_remove_all(arena_printf(&a, "%s/network", o->data_dir));
+}
 static struct error *remove_data(const struct options *o) { return dir_remove(o->data_dir); }
 
 static const struct {

@@ -1,6 +1,7 @@
 /* The parts of a node's network, started and stopped together. */
 #include "network/network.h"
 #include "network/dns.h"
+#include "network/forwarding.h"
 #include "network/podnet.h"
 #include "network/portmap.h"
 #include "network/proxy.h"
@@ -15,7 +16,7 @@ struct network {
 
 static struct network_config copy_config(struct arena *a, const struct network_config *c) {
     struct network_config copy = *c;
-    const char **const strings[] = {&copy.node_name, &copy.cluster_cidr, &copy.dns_address, &copy.cluster_domain, &copy.resolv_conf, &copy.cni_dir};
+    const char **const strings[] = {&copy.node_name, &copy.cluster_cidr, &copy.dns_address, &copy.cluster_domain, &copy.resolv_conf, &copy.cni_dir, &copy.state_dir};
     for (size_t i = 0; i < ARRAY_LEN(strings); i++) {
         if (*strings[i] != NULL) *strings[i] = arena_strdup(a, *strings[i]);
     }
@@ -47,11 +48,12 @@ static const char *const address_holders[] = {"coracle.aws1", "coracle.aws2"};
 
 struct error *network_hold_address(int which, const char *address) { return rtnl_holder(address_holders[which - 1], address); }
 
-struct error *network_remove_all(void) {
+struct error *network_remove_all(const char *state_dir) {
     for (size_t i = 0; i < ARRAY_LEN(address_holders); i++) TRY(rtnl_link_delete(address_holders[i]));
     TRY(proxy_remove_all());
     portmap_remove_all();
     TRY(rtnl_routes_delete());
     TRY(rtnl_link_delete("coracle.dns"));
-    return rtnl_link_delete("coracle.vx");
+    TRY(rtnl_link_delete("coracle.vx"));
+    return forwarding_restore(state_dir, NULL, NULL);
 }

@@ -2,7 +2,7 @@
  * and cluster DNS. Everything is driven by the caches of Nodes, Services, EndpointSlices and Pods, and works the same
  * in the server's process and on a further machine.
  *
- * It touches only what it makes: the interfaces coracle0, coracle.dns, coracle.vx, coracle.aws1 and coracle.aws2, routes with protocol 107, the
+ * It switches IP forwarding on (forwarding.h). Else it touches only what it makes: the interfaces coracle0, coracle.dns, coracle.vx, coracle.aws1 and coracle.aws2, routes with protocol 107, the
  * nftables tables `coracle` (ip, ip6), and the CNI configuration in the node's own directory. */
 #pragma once
 #include "client/cache.h"
@@ -18,6 +18,7 @@ struct network_config {
     const char *cluster_domain;  /* "cluster.local" */
     const char *resolv_conf;     /* where upstream name servers stand; NULL: /etc/resolv.conf */
     const char *cni_dir;         /* where the CNI configuration is written */
+    const char *state_dir;       /* where it is remembered what the machine's settings were; NULL: nowhere */
 };
 struct network;
 /* Starts all parts; the pod network is ready when the Node has its podCIDR. Strings are copied. */
@@ -27,5 +28,5 @@ void network_stop(struct network *n);
 /* Gives this machine a link-local address of its own (169.254.x.y), on the interface coracle.aws1 or coracle.aws2 (`which`),
  * where pods reach it. Stays when the network is stopped. */
 MUST_CHECK struct error *network_hold_address(int which, const char *address);
-/* Removes everything the network ever made on this machine (uninstall). */
-MUST_CHECK struct error *network_remove_all(void);
+/* Removes everything the network ever made on this machine, and sets back what it has set (uninstall). */
+MUST_CHECK struct error *network_remove_all(const char *state_dir);

@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "base/workqueue.h"
 #include "client/object.h"
+#include "network/forwarding.h"
 #include "network/rtnl.h"
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -142,20 +143,8 @@ static void on_node(const struct resource *r UNUSED, struct doc *before, struct 
     if (!same) workqueue_add(p->queue, "sync");
 }
 
-static struct error *allow_forwarding(void) {
-    static const char *const switches[] = {"/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forwarding"};
-    for (size_t i = 0; i < ARRAY_LEN(switches); i++) {
-        FILE *f = fopen(switches[i], "we");
-        if (f == NULL && i > 0) continue; /* no IPv6 */
-        if (f == NULL) return error_new("cannot write %s; run as root", switches[i]);
-        fputs("1\n", f);
-        fclose(f);
-    }
-    return NULL;
-}
-
 struct error *podnet_start(const struct network_config *c, struct podnet **out) {
-    TRY(allow_forwarding());
+    TRY(forwarding_allow(c->state_dir, NULL, NULL));
     struct podnet *p = xcalloc(1, sizeof(*p));
     p->config = *c;
     p->queue = workqueue_new(&(struct workqueue_config){.name = "podnet", .threads = 1, .run = podnet_sync, .arg = p, .backoff_base = MSECONDS(200), .backoff_max = SECONDS(60)});

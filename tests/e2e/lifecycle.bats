@@ -18,6 +18,7 @@ traces() {
     host ip -o link | sed 's/@.*//' | awk '{print $2}'
     host ip route
     host ip -6 route
+    host cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding
     host awk -v d="$CLUSTER" 'index($5, d) == 1 {print $5}' /proc/self/mountinfo
     find /sys/fs/cgroup -type d -path "*$NAME-n1/*" | sort
     host ls /run/netns /var/run/netns 2>/dev/null
