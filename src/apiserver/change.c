@@ -146,6 +146,15 @@ static struct error *again(struct change *c, const char *generate) {
     return create_once(c, generate);
 }
 
+static struct error *exists(struct change *c, const struct doc *there) {
+    struct error *e = status_already_exists(c->r->group, c->r->plural, c->name);
+    if (there == NULL || json_get(there->root, "metadata.deletionTimestamp") == NULL) return e;
+    char *message = xprintf("object is being deleted: %s", e->message);
+    free(e->message);
+    e->message = message;
+    return e;
+}
+
 static struct error *create_once(struct change *c, const char *generate) {
     struct arena *a = c->r->arena;
     bool generated = *generate && !*meta_str(c->object, "name");
@@ -162,13 +171,15 @@ static struct error *create_once(struct change *c, const char *generate) {
         return error_api(500, "", "resourceVersion should not be set on objects to be created");
     if (c->dry_run) {
         cleanup_doc struct doc *there = store_get_head(c->r->server->store, table_of(c->r->server, c->resource), key_for(a, c->resource, c->ns, c->name));
-        if (there) return status_already_exists(c->r->group, c->r->plural, c->name);
+        if (there) return exists(c, there);
     }
     struct error *e = commit(c);
     if (error_is(e, "Conflict") && !e->has_details) return error_free(e), again(c, generate);
     if (!error_is(e, "AlreadyExists")) return e;
     error_free(e);
-    return generated ? status_generate_name_conflict(c->r->group, c->r->plural, c->name) : status_already_exists(c->r->group, c->r->plural, c->name);
+    if (generated) return status_generate_name_conflict(c->r->group, c->r->plural, c->name);
+    cleanup_doc struct doc *there = store_get_head(c->r->server->store, table_of(c->r->server, c->resource), key_for(a, c->resource, c->ns, c->name));
+    return exists(c, there);
 }
 
 struct error *change_create(struct change *c) {
@@ -193,7 +204,8 @@ static struct error *modified(struct change *c) {
 /* resourceVersion and uid that the client sent are conditions. *stale is told apart, as a patch may try again. */
 struct error *check_conditions(struct change *c, const struct json *o) {
     const char *version = meta_str(o, "resourceVersion"), *uid = meta_str(o, "uid");
-    if (*uid && strcmp(uid, meta_str(c->old, "uid")) != 0) {
+    bool patch = strcmp(c->r->verb, "patch") == 0 && !is_apply(c->r); /* has no precondition: validation finds that the field is immutable */
+    if (!patch && *uid && strcmp(uid, meta_str(c->old, "uid")) != 0) {
         const char *key = arena_printf(c->r->arena, "/registry/%s/%s", c->resource->table, key_for(c->r->arena, c->resource, c->ns, c->name));
         return status_conflict(c->r->group, c->r->plural, c->name,
                                arena_printf(c->r->arena, "StorageError: invalid object, Code: 4, Key: %s, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: %s, UID in object meta: %s",
@@ -244,7 +256,7 @@ static struct error *update_once(struct change *c, change_fn *make, void *arg) {
     c->object = with_meta(a, c->object, "resourceVersion", json_get(c->old, "metadata.resourceVersion"));
     c->object = prepare_update(c, c->object, c->old);
     keep_system_fields(c);
-    if (strategy_flags(c->resource) & (HAS_GENERATION | GENERATION_ALL)) c->object = bump_generation(c, c->object, c->old);
+    if (strategy_flags(c->resource) & (HAS_GENERATION | GENERATION_ALL | COUNTS_UPDATES)) c->object = bump_generation(c, c->object, c->old);
     order_metadata(c);
     TRY(validate_change(c));
     const struct strategy *s = strategy_of(c->resource);

@@ -49,6 +49,7 @@ enum {
     STATUS_KEEPS_LABELS = 64,
     ANNOTATIONS_COUNT = 128, /* for generation, too */
     LABELS_COUNT = 256,
+    COUNTS_UPDATES = 512,    /* metadata.generation is absent until the first change of spec */
 };
 
 struct strategy {

@@ -1,5 +1,5 @@
 /* Preparing objects for storage: upstream's create and update strategies, as flags and hooks of a table. */
-#include "apiserver/change.h"
+#include "apiserver/strategy.h"
 
 const struct strategy *strategy_of(const struct resource *r) {
     for (const struct strategy *s = strategies; s->resource; s++) {
@@ -66,6 +66,7 @@ const struct json *prepare_update(struct change *c, const struct json *o, const 
     o = drop_disabled(c, o);
     if (strcmp(c->sub, "status") == 0) o = status_update(c, o, old);
     if (strcmp(c->sub, "status") == 0 || strcmp(c->sub, "approval") == 0) return s && s->status ? s->status(c, o, old) : o;
+    if (strcmp(c->sub, "resize") == 0) return pod_resize(c, o, old);
     if (*c->sub) return s && s->update && strcmp(c->sub, "scale") == 0 ? s->update(c, o, old) : o;
     if (flags & KEEPS_STATUS) {
         const struct json *status = json_member(old, "status");
@@ -98,7 +99,8 @@ struct error *validate_change(struct change *c) {
     const struct validation *whole = *c->sub ? validation_find(c->resource, NULL) : v;
     const struct field_path *meta = FIELD(NULL, "metadata");
     devices_check(c, &e);
-    validate_object_meta(&e, meta, c->object, c->old, c->resource->namespaced, whole ? whole->name : str_eq(c->resource->group, "rbac.authorization.k8s.io") ? name_path_segment : name_dns1123_subdomain);
+    const struct json *named = whole && (whole->meta & META_NAME_ALONE) && *meta_str(c->object, "name") ? without_meta(c->r->arena, c->object, "generateName") : c->object;
+    validate_object_meta(&e, meta, named, c->old, c->resource->namespaced, whole ? whole->name : str_eq(c->resource->group, "rbac.authorization.k8s.io") ? name_path_segment : name_dns1123_subdomain);
     if (v) validation_run(v, &e, c->object, c->old);
     if (c->resource->crd) crd_validate_object(c, &e);
     if (v && v->warn && e.len == 0) {

@@ -8,7 +8,7 @@ typedef struct error *begin_fn(struct change *c);
 
 /* strategy_pods.c */
 create_fn pod_create;
-update_fn pod_update, pod_status;
+update_fn pod_update, pod_resize, pod_status;
 begin_fn pod_begin;
 int64_t pod_grace(const struct json *o, int64_t wanted);
 /* strategy_services.c */

@@ -73,6 +73,39 @@ const struct json *pod_update(struct change *c, const struct json *o, const stru
     return status ? json_with_member(c->r->arena, o, "status", status) : o;
 }
 
+/* The old containers with what a resize may change; as they are if names have changed, for validation to say so. */
+static const struct json *resized(struct arena *a, const struct json *now, const struct json *old) {
+    static const char *const mutable[] = {"resources", "resizePolicy"};
+    struct json_array out = {.arena = a};
+    for (size_t i = 0; i < json_len(now); i++) {
+        const struct json *c = json_at(old, i), *wanted = json_at(now, i);
+        if (!str_eq(json_str(c, "name"), json_str(wanted, "name"))) return now;
+        for (size_t k = 0; k < ARRAY_LEN(mutable); k++) {
+            const struct json *v = json_member(wanted, mutable[k]);
+            c = v ? json_with_member(a, c, mutable[k], v) : json_without_member(a, c, mutable[k]);
+        }
+        json_array_add(&out, c);
+    }
+    return json_array_done(&out);
+}
+
+/* dropNonResizeUpdates */
+const struct json *pod_resize(struct change *c, const struct json *o, const struct json *old) {
+    static const char *const lists[] = {"containers", "initContainers"}, *const kept[] = {"labels", "annotations", "finalizers", "ownerReferences"};
+    struct arena *a = c->r->arena;
+    const struct json *now = json_member(o, "spec"), *spec = json_member(old, "spec"), *out = old;
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+        if (json_len(json_member(now, lists[i])) != json_len(json_member(spec, lists[i]))) return o;
+        if (json_len(json_member(now, lists[i]))) spec = json_with_member(a, spec, lists[i], resized(a, json_member(now, lists[i]), json_member(spec, lists[i])));
+    }
+    out = json_with_member(a, json_with_member(a, out, "spec", spec), "metadata", json_member(o, "metadata"));
+    for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
+        const struct json *had = json_member(json_member(old, "metadata"), kept[i]);
+        out = had ? with_meta(a, out, kept[i], had) : without_meta(a, out, kept[i]);
+    }
+    return out;
+}
+
 const struct json *pod_status(struct change *c, const struct json *o, const struct json *old) {
     struct arena *a = c->r->arena;
     o = json_with_member(a, o, "spec", json_member(old, "spec"));

@@ -49,7 +49,7 @@ const struct strategy strategies[] = {
     {&resource_flowcontrol_flowschemas, STATUS | COUNTED | STATUS_KEEPS_META, flow_schema_create},
     {&resource_flowcontrol_prioritylevelconfigurations, STATUS | COUNTED | STATUS_KEEPS_META},
     /* storage, resource */
-    {&resource_storage_csidrivers, NEEDS_VERSION},
+    {&resource_storage_csidrivers, NEEDS_VERSION | COUNTS_UPDATES},
     {&resource_storage_csinodes, NEEDS_VERSION},
     {&resource_storage_csistoragecapacities, NEEDS_VERSION},
     {&resource_storage_volumeattachments, STATUS | NEEDS_VERSION | STATUS_KEEPS_META},

@@ -16,7 +16,7 @@ static struct error *check_binding(struct request *r, const struct json *b) {
     const char *kind = json_str_or(b, "target.kind", "");
     if (*kind && strcmp(kind, "Node") != 0) field_not_supported(&e, FIELD(target, "kind"), json_string(r->arena, kind), kinds);
     if (!*json_str_or(b, "target.name", "")) field_required(&e, FIELD(target, "name"), "");
-    return field_errors_status(&e, "", "Binding", meta_str(b, "name"));
+    return e.len ? error_api(500, "", "%s", field_errors_text(&e)) : NULL;
 }
 
 static struct error *apply_binding(struct change *c, const struct json *pod, const struct json **out, void *arg) {
@@ -65,8 +65,7 @@ struct error *serve_binding(struct request *r) {
     TRY(negotiate_accept(r, false, false));
     TRY(body_object(r, &b));
     TRY(options_write(r, "CreateOptions"));
-    const char *name = meta_str(b, "name");
-    if (*name && strcmp(name, r->name) != 0) return status_bad_request("the name of the object (%s) does not match the name on the URL (%s)", name, r->name);
+    if (strcmp(meta_str(b, "name"), r->name) != 0) return status_bad_request("name in URL does not match name in Binding object");
     return bind_pod(r, b, r->name);
 }
 
@@ -150,7 +149,7 @@ static struct error *check_budget(struct request *r, const struct json *pod, boo
     struct budgets b = {.r = r, .pod = pod};
     registry_each(r->server, &resource_policy_poddisruptionbudgets, r->ns, find_budget, &b);
     cleanup_doc struct doc *pdb = b.found;
-    if (b.count > 1) return error_api(500, "InternalError", "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.");
+    if (b.count > 1) return error_api(500, "", "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.");
     if (pdb == NULL) return NULL;
     bool healthy = has_condition(pod, "Ready");
     const char *policy = json_str_or(pdb->root, "spec.unhealthyPodEvictionPolicy", "IfHealthyBudget");
@@ -172,9 +171,8 @@ static struct error *add_disruption_target(struct change *c, const struct json *
     if (pod == NULL || has_condition(pod, "DisruptionTarget")) return *out = c->object = pod, NULL;
     struct json_array list = {.arena = a};
     JSON_EACH(k, json_get(pod, "status.conditions")) if (!json_str_is(k, "type", "DisruptionTarget")) json_array_add(&list, k);
-    json_array_add(&list, json_make(a, "{'type':'DisruptionTarget','observedGeneration':%d,'status':'True','lastProbeTime':null,'lastTransitionTime':%s,"
-                                    "'reason':'EvictionByEvictionAPI','message':'Eviction API: evicting'}",
-                                    (int)json_int(pod, "metadata.generation", 0), time_now(a, c->r)));
+    json_array_add(&list, json_make(a, "{'type':'DisruptionTarget','status':'True','lastProbeTime':null,'lastTransitionTime':%s,"
+                                    "'reason':'EvictionByEvictionAPI','message':'Eviction API: evicting'}", time_now(a, c->r)));
     *out = c->object = json_with(a, pod, "status.conditions", json_array_done(&list));
     return NULL;
 }

@@ -18,8 +18,11 @@ struct validation {
     name_check *name;            /* which names the kind may have; checked with the other metadata before `validate` runs */
     validate_fn *validate;       /* spec and whatever else; metadata is checked before it */
     warn_fn *warn;               /* may be NULL */
-    unsigned meta;               /* how often metadata is looked at: META_… of validation/rules.h */
+    unsigned meta;               /* how often metadata is looked at: META_… */
 };
+/* Metadata: finalizers of built-in kinds; not again on updates; checked as a new object on updates too; generateName is not looked at
+ * when there is a name. */
+enum { META_KUBE = 1, META_NO_UPDATE = 2, META_WHOLE = 4, META_NAME_ALONE = 8 };
 extern const struct validation validations[]; /* ends with resource NULL */
 const struct validation *validation_find(const struct resource *r, const char *subresource); /* NULL if there is none */
 

@@ -41,6 +41,7 @@ static const struct cel_static *of_type(struct checker *c, const struct type *t)
 static const char *name_of(struct arena *a, const struct cel_static *s) {
     if (s->name) return s->name;
     if (s->kind == CEL_LIST) return arena_printf(a, "list(%s)", name_of(a, s->element ? s->element : &dyn));
+    if (s->kind == CEL_MAP && s->type && s->type->name && str_starts(s->type->name, "kubernetes.")) return s->type->name;
     if (s->kind == CEL_MAP) return arena_printf(a, "map(string, %s)", name_of(a, s->element ? s->element : &dyn));
     if (s->kind == CEL_OPTIONAL) return arena_printf(a, "optional_type(%s)", name_of(a, s->element ? s->element : &dyn));
     return cel_kind_name(s->kind);

@@ -29,8 +29,10 @@ void default_volume(struct default_object *o) {
             json_with(o->arena, image, "pullPolicy", json_string(o->arena, pull_policy(json_member(image, "reference")))));
 }
 
-/* The two names of the service account mean the same. */
+/* The two names of the service account mean the same. A negative grace becomes a second, as in upstream's conversion. */
 void default_pod_spec(struct default_object *o) {
+    if (json_int(default_get(o, "terminationGracePeriodSeconds"), NULL, 0) < 0)
+        default_set(o, "terminationGracePeriodSeconds", json_integer(o->arena, 1));
     const struct json *name = default_get(o, "serviceAccountName"), *old = default_get(o, "serviceAccount");
     if (!name && old) default_set(o, "serviceAccountName", name = old);
     if (name && !json_str_is(old, NULL, name->s)) default_set(o, "serviceAccount", name);

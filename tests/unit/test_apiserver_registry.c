@@ -240,6 +240,77 @@ static void a_volumes_claim_is_owned_field_by_field(void **state) {
     assert_non_null(json_get(fields, "f:spec.f:claimRef.f:name"));
 }
 
+static struct doc *written(struct fixture *f, const char *verb, const struct resource *r, const char *sub, const char *name, const struct json *body) {
+    struct doc *d = NULL;
+    struct apiserver_call c = as_admin(verb, r, name, body);
+    c.subresource = sub;
+    c.patch_type = "application/merge-patch+json";
+    fail_on(call(f, &c, &d));
+    return d;
+}
+
+static void a_balancer_that_keeps_traffic_local_gets_a_port_for_its_health(void **state) {
+    struct fixture *f = *state;
+    const struct json *o = json_make(&f->arena, "{'metadata':{'name':'lb'},'spec':{'type':'LoadBalancer','externalTrafficPolicy':'Local','ports':[{'port':80}]}}");
+    cleanup_doc struct doc *made = written(f, "create", &resource_services, NULL, NULL, o);
+    assert_true(json_int(made->root, "spec.healthCheckNodePort", 0) > 0);
+    doc_unref(written(f, "patch", &resource_services, NULL, "lb", json_make(&f->arena, "{'spec':{'externalTrafficPolicy':'Cluster'}}")));
+    cleanup_doc struct doc *back = written(f, "patch", &resource_services, NULL, "lb", json_make(&f->arena, "{'spec':{'externalTrafficPolicy':'Local'}}"));
+    assert_true(json_int(back->root, "spec.healthCheckNodePort", 0) > 0);
+}
+
+static void what_is_going_is_said_to_be_when_it_is_made_again(void **state) {
+    struct fixture *f = *state;
+    doc_unref(create(f, json_with(&f->arena, config_map(f, "going"), "metadata.finalizers", json_make(&f->arena, "['a.b/c']"))));
+    struct apiserver_call remove = as_admin("delete", &resource_configmaps, "going", NULL), again = as_admin("create", &resource_configmaps, NULL, config_map(f, "going"));
+    fail_on(call(f, &remove, NULL));
+    cleanup_error struct error *e = call(f, &again, NULL);
+    assert_string_equal(e->message, "object is being deleted: configmaps \"going\" already exists");
+}
+
+static void a_patched_uid_is_an_immutable_field_and_an_updated_one_a_precondition(void **state) {
+    struct fixture *f = *state;
+    cleanup_doc struct doc *d = create(f, config_map(f, "uid"));
+    struct apiserver_call patch = as_admin("patch", &resource_configmaps, "uid", json_make(&f->arena, "{'metadata':{'uid':'x'}}"));
+    patch.patch_type = "application/merge-patch+json";
+    cleanup_error struct error *invalid = call(f, &patch, NULL);
+    assert_true(error_is(invalid, "Invalid"));
+    struct apiserver_call update = as_admin("update", &resource_configmaps, "uid", json_with(&f->arena, d->root, "metadata.uid", json_string(&f->arena, "x")));
+    cleanup_error struct error *conflict = call(f, &update, NULL);
+    assert_true(error_is(conflict, "Conflict"));
+}
+
+static const struct json *pod_body(struct fixture *f) {
+    return json_make(&f->arena, "{'metadata':{'name':'p'},'spec':{'terminationGracePeriodSeconds':-1,'containers':[{'name':'a','image':'i','lifecycle':{'stopSignal':'SIGTERM'},"
+                                "'resources':{'requests':{'cpu':'1'}}}],'os':{'name':'linux'}}}");
+}
+
+static void fields_of_features_that_are_off_are_dropped(void **state) {
+    struct fixture *f = *state;
+    doc_unref(written(f, "create", &resource_serviceaccounts, NULL, NULL, json_make(&f->arena, "{'metadata':{'name':'default'}}")));
+    cleanup_doc struct doc *p = written(f, "create", &resource_pods, NULL, NULL, pod_body(f));
+    const struct json *container = json_at(json_get(p->root, "spec.containers"), 0);
+    assert_null(json_member(container, "lifecycle"));
+    assert_int_equal(json_int(p->root, "spec.terminationGracePeriodSeconds", 0), 1);
+    struct apiserver_call make = as_admin("create", &resource_nodes, NULL, json_make(&f->arena, "{'metadata':{'name':'n'},'status':{'declaredFeatures':['A']}}"));
+    make.ns = NULL;
+    cleanup_doc struct doc *node = NULL;
+    fail_on(call(f, &make, &node));
+    assert_null(json_get(node->root, "status.declaredFeatures"));
+}
+
+static void a_resize_changes_resources_and_nothing_else(void **state) {
+    struct fixture *f = *state;
+    doc_unref(written(f, "create", &resource_serviceaccounts, NULL, NULL, json_make(&f->arena, "{'metadata':{'name':'default'}}")));
+    doc_unref(written(f, "create", &resource_pods, NULL, NULL, pod_body(f)));
+    cleanup_doc struct doc *p = written(f, "patch", &resource_pods, "resize", "p",
+                                      json_make(&f->arena, "{'metadata':{'labels':{'a':'b'}},'spec':{'containers':[{'name':'a','image':'other','resources':{'requests':{'cpu':'2'}}}]}}"));
+    const struct json *container = json_at(json_get(p->root, "spec.containers"), 0);
+    assert_string_equal(json_str(container, "image"), "i");
+    assert_string_equal(json_str(container, "resources.requests.cpu"), "2");
+    assert_null(json_get(p->root, "metadata.labels"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_created_object_has_identity_and_managed_fields),
@@ -254,6 +325,11 @@ int main(void) {
         cmocka_unit_test(a_watch_sees_an_object_leave_its_selector),
         cmocka_unit_test(applying_a_scale_owns_the_replicas),
         cmocka_unit_test(a_volumes_claim_is_owned_field_by_field),
+        cmocka_unit_test(a_balancer_that_keeps_traffic_local_gets_a_port_for_its_health),
+        cmocka_unit_test(what_is_going_is_said_to_be_when_it_is_made_again),
+        cmocka_unit_test(a_patched_uid_is_an_immutable_field_and_an_updated_one_a_precondition),
+        cmocka_unit_test_setup_teardown(fields_of_features_that_are_off_are_dropped, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_resize_changes_resources_and_nothing_else, setup, teardown),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

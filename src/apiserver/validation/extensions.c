@@ -206,9 +206,26 @@ static void flow_resource_rule(RULE) {
         field_checks(e, FIELD_INDEX(FIELD(p, "namespaces"), i++), text_of(ns), name_dns1123_label(text_of(ns)), "each member of this list must be '*' or a DNS-1123 label; ");
 }
 
+static const char *url_problem(const char *url) {
+    const char *star = strchr(url, '*');
+    size_t n = strlen(url);
+    if (n == 0) return "must not be empty";
+    if (*url != '/') return "must start with slash";
+    if (strchr(url, ' ')) return "must not contain white-space";
+    if (strstr(url, "//")) return "must not contain double slash";
+    return star && (star != url + n - 1 || url[n - 2] != '/') ? "wildcard can only do suffix matching" : NULL;
+}
+
 static void flow_url_rule(RULE) {
+    const struct json *list = json_member(o, "nonResourceURLs");
+    size_t i = 0;
     flow_verbs(e, p, o);
     flow_list(e, p, o, "nonResourceURLs", "non-resource URLs", "nonResourceURLs must contain at least one value");
+    JSON_EACH(url, list_contains(list, "*") ? NULL : list) {
+        const char *why = url_problem(text_of(url));
+        if (why) field_invalid_str(e, FIELD_INDEX(FIELD(p, "nonResourceURLs"), i), text_of(url), "%s", why);
+        i++;
+    }
 }
 
 static void flow_rule(RULE) {

@@ -64,6 +64,23 @@ static void volume_spec(RULE, const char *name) {
     if (!has(o, "csi")) field_required(e, FIELD(p, "csi"), "has to be specified when using volumeAttributesClassName");
 }
 
+/* A volume that stands in an attachment itself: what migrated in-tree volumes become. */
+void inline_volume_spec(RULE) {
+    static const char why[] = "may not be specified in the context of inline volumes";
+    const char *policy = str_of(o, "persistentVolumeReclaimPolicy"), *mode = str_of(o, "volumeMode");
+    forbid(e, p, o, "claimRef", why);
+    if (json_len(json_member(o, "capacity"))) forbid(e, p, o, "capacity", why);
+    if (!has(o, "csi")) field_required(e, FIELD(p, "csi"), "has to be specified in the context of inline volumes");
+    access_modes(e, p, o, "");
+    if (*policy && !str_eq(policy, "Retain"))
+        field_forbidden(e, FIELD(p, "persistentVolumeReclaimPolicy"), "may only be Retain in the context of inline volumes");
+    forbid(e, p, o, "nodeAffinity", why);
+    volume_source(e, p, o, "");
+    if (*str_of(o, "storageClassName")) forbid(e, p, o, "storageClassName", why);
+    if (*mode && !str_eq(mode, "Filesystem"))
+        field_forbidden(e, FIELD(p, "volumeMode"), "may not specify volumeMode other than Filesystem in the context of inline volumes");
+}
+
 static const struct json *source_form(struct arena *a, const struct json *spec) {
     return go_form_of(a, type_find("core/v1/PersistentVolumeSpec"), spec, PV_SOURCE_ORDER);
 }

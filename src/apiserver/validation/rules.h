@@ -54,8 +54,6 @@ const struct json *go_form_of(struct arena *a, const struct type *t, const struc
 const char *go_diff(struct arena *a, const struct json *old, const struct json *now); /* unified, of pretty JSON */
 
 /* ---- shared between kinds ---- */
-/* Metadata: finalizers of built-in kinds; not again on updates; checked as a new object on updates too. */
-enum { META_KUBE = 1, META_NO_UPDATE = 2, META_WHOLE = 4 };
 void kube_finalizers(struct field_errors *e, const struct json *object);
 #define META FIELD(NULL, "metadata")
 #define SPEC FIELD(NULL, "spec")
@@ -64,7 +62,7 @@ void field_checks(struct field_errors *e, const struct field_path *p, const char
 
 name_check name_ip_address, name_any;
 rule_fn webhook_client, webhook_review_versions, webhook_rule, webhook_conditions;
-rule_fn node_selector, node_selector_term, node_selector_requirement, topology_selector_term, claim_spec, claim_template_meta;
+rule_fn inline_volume_spec, node_selector, node_selector_term, node_selector_requirement, topology_selector_term, claim_spec, claim_template_meta;
 void endpoint_ip(struct field_errors *e, const struct field_path *p, const char *ip);
 void csi_driver_name(struct field_errors *e, const struct field_path *p, const char *name);
 void volume_source(RULE, const char *name); /* of a persistent volume of that name */

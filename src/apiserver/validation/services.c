@@ -183,8 +183,7 @@ static void traffic(RULE) {
     if (accessible) choice_needed(e, p, o, "externalTrafficPolicy", "Cluster Local");
     else if (*external) field_invalid_str(e, FIELD(p, "externalTrafficPolicy"), external, "may only be set for externally-accessible services");
     if (!needs_health(o) && port) field_invalid_int(e, FIELD(p, "healthCheckNodePort"), port, "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'");
-    if (needs_health(o) && port == 0) field_required(e, FIELD(p, "healthCheckNodePort"), "");
-    else if (needs_health(o)) field_check_port_number(e, FIELD(p, "healthCheckNodePort"), port);
+    if (needs_health(o) && port) field_check_port_number(e, FIELD(p, "healthCheckNodePort"), port); /* else one is chosen after this */
     if (!has(o, "internalTrafficPolicy") && word_in(type, "NodePort LoadBalancer ClusterIP")) field_required(e, FIELD(p, "internalTrafficPolicy"), "");
     choice(e, p, o, "internalTrafficPolicy", "Cluster Local");
     choice(e, p, o, "trafficDistribution", "PreferClose PreferSameZone PreferSameNode");

@@ -61,6 +61,7 @@ void validate_volume_attachment(struct field_errors *e, const struct json *o, co
     need(e, SPEC, spec, "attacher");
     if (!by_name && !in_line) field_required(e, p, "must specify exactly one of inlineVolumeSpec and persistentVolumeName");
     if (by_name && in_line) field_forbidden(e, p, "must specify exactly one of inlineVolumeSpec and persistentVolumeName");
+    if (in_line && !by_name) inline_volume_spec(e, FIELD(p, "inlineVolumeSpec"), json_member(source, "inlineVolumeSpec"));
     if (by_name && !in_line) need_why(e, p, source, "persistentVolumeName", "must specify non empty persistentVolumeName");
     field_invalid_names(e, FIELD(SPEC, "nodeName"), str_of(spec, "nodeName"), name_dns1123_subdomain(str_of(spec, "nodeName")));
     rule_at(e, STATUS, s, "attachError", volume_error);

@@ -79,7 +79,7 @@ const struct validation validations[] = {
     {&resource_resource_resourceclaims, NULL, SUB, validate_resource_claim, NULL, META_KUBE | META_WHOLE},
     {&resource_resource_resourceclaims, "status", SUB, validate_resource_claim_status, NULL, 0},
     {&resource_resource_resourceclaimtemplates, NULL, SUB, validate_resource_claim_template, NULL, META_KUBE},
-    {&resource_resource_deviceclasses, NULL, SUB, validate_device_class, NULL, META_KUBE | META_WHOLE},
+    {&resource_resource_deviceclasses, NULL, SUB, validate_device_class, NULL, META_KUBE | META_WHOLE | META_NAME_ALONE},
     {&resource_resource_resourceslices, NULL, SUB, validate_resource_slice, NULL, META_KUBE},
     {&resource_apiregistration_apiservices, NULL, name_path_segment, validate_api_service, NULL, META_KUBE | META_WHOLE},
     {&resource_apiregistration_apiservices, "status", name_path_segment, validate_api_service_status, NULL, 0},
