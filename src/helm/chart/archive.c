@@ -187,7 +187,7 @@ struct error *chart_archive_files(struct arena *a, const char *data, size_t len,
         remaining -= e.size;
         if (remaining == 0) return error_new("decompressed chart is larger than the maximum file size %d", MAX_CHART);
         size_t bom = e.size >= 3 && memcmp(e.data, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
-        chart_files_add(a, out, (struct chart_file){name, arena_strndup(a, e.data + bom, e.size - bom), e.size - bom});
+        chart_files_add(a, out, (struct chart_file){name, arena_strndup(a, e.data + bom, e.size - bom), e.size - bom, false});
     }
     if (out->count == 0) return error_new("no files in chart archive");
     return NULL;

@@ -28,7 +28,9 @@ static void add_crds(struct arena *a, const struct chart *c, struct chart_files 
     for (size_t i = 0; i < c->files.count; i++) {
         const struct chart_file *f = &c->files.items[i];
         if (!str_starts(f->name, "crds/") || !is_manifest_name(f->name)) continue;
-        chart_files_add(a, out, (struct chart_file){arena_printf(a, "%s/%s", chart_full_path(c), f->name), f->data, f->len});
+        struct chart_file named = *f;
+        named.name = arena_printf(a, "%s/%s", chart_full_path(c), f->name);
+        chart_files_add(a, out, named);
     }
     for (size_t i = 0; i < c->dependency_count; i++) add_crds(a, c->dependencies[i], out);
 }

@@ -9,6 +9,7 @@ struct chart_file {
     const char *name; /* relative, with '/' */
     const char *data;
     size_t len;
+    bool mapped; /* data is the file itself (CHART_BORROWED) */
 };
 struct chart_files {
     struct chart_file *items;
@@ -44,15 +45,21 @@ struct chart {
 
 /* ---- loading (load.c) ---- */
 
+/* Are the bytes of a directory's files taken once and for all, or may they be looked at in the files themselves where that is cheaper?
+ * The latter is for commands that are done with a chart within moments: nobody must change the files meanwhile. */
+enum chart_bytes { CHART_OWN, CHART_BORROWED };
+
 /* A directory or a .tgz file. Errors have helm's texts. Warnings go to stderr. */
-MUST_CHECK struct error *chart_load(struct arena *a, const char *path, struct chart **out);
+MUST_CHECK struct error *chart_load(struct arena *a, const char *path, enum chart_bytes bytes, struct chart **out);
 /* From files in memory; their bytes must live as long as the arena. */
 MUST_CHECK struct error *chart_load_files(struct arena *a, struct chart_files files, struct chart **out);
 /* A packed chart in memory, and its files with the leading directory taken off. */
 MUST_CHECK struct error *chart_load_archive(struct arena *a, const char *data, size_t len, struct chart **out);
 MUST_CHECK struct error *chart_archive_files(struct arena *a, const char *data, size_t len, struct chart_files *out);
 /* The files of a directory that its .helmignore does not exclude. */
-MUST_CHECK struct error *chart_directory_files(struct arena *a, const char *dir, struct chart_files *out);
+MUST_CHECK struct error *chart_directory_files(struct arena *a, const char *dir, enum chart_bytes bytes, struct chart_files *out);
+/* Nothing will look at the file for a while: its memory can be had for other things. It can still be read. */
+void chart_file_unneeded(const struct chart_file *f);
 /* Is there a directory with a chart in it? The error says why not, as helm does. */
 MUST_CHECK struct error *chart_check_directory(struct arena *a, const char *dir);
 /* Chart.yaml's text as chart.Metadata; not validated. */

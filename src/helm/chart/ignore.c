@@ -3,8 +3,12 @@
 #include "base/str.h"
 #include "helm/go/unicode.h"
 
+/* Most patterns are plain names or "*.suffix", which need no search. */
+enum shape { ANY_PATTERN, PLAIN_NAME, ANY_WITH_SUFFIX };
+
 struct ignore_rule {
     const char *pattern;
+    enum shape shape;
     bool negate, only_dirs, whole_path;
 };
 
@@ -119,6 +123,23 @@ bool path_match(const char *pattern, const char *name, bool *bad) {
 
 /* ---- rules ---- */
 
+static enum shape shape_of(const struct ignore_rule *r) {
+    static const char special[] = "*?[\\";
+    if (strpbrk(r->pattern, special) == NULL) return PLAIN_NAME;
+    bool suffix = !r->whole_path && r->pattern[0] == '*' && strpbrk(r->pattern + 1, special) == NULL;
+    return suffix ? ANY_WITH_SUFFIX : ANY_PATTERN;
+}
+
+static bool rule_matches(const struct ignore_rule *r, const char *path, const char *base) {
+    const char *name = r->whole_path ? path : base;
+    bool bad;
+    switch (r->shape) {
+    case PLAIN_NAME: return strcmp(r->pattern, name) == 0;
+    case ANY_WITH_SUFFIX: return str_ends(name, r->pattern + 1);
+    default: return path_match(r->pattern, name, &bad) && !bad;
+    }
+}
+
 static struct error *add_rule(struct ignore_rules *rules, const char *line, size_t len) {
     while (len > 0 && strchr(" \t\r\v\f", line[0]) != NULL) line++, len--;
     while (len > 0 && strchr(" \t\r\v\f", line[len - 1]) != NULL) len--;
@@ -135,6 +156,7 @@ static struct error *add_rule(struct ignore_rules *rules, const char *line, size
     if (r.only_dirs) rule[--len] = '\0';
     r.whole_path = strchr(rule, '/') != NULL;
     r.pattern = rule[0] == '/' ? rule + 1 : rule;
+    r.shape = shape_of(&r);
     if (rules->count == rules->cap) {
         size_t cap = rules->cap * 2 + 16;
         rules->rules = arena_grow(rules->arena, rules->rules, rules->cap * sizeof(r), cap * sizeof(r));
@@ -165,7 +187,7 @@ bool ignore_matches(const struct ignore_rules *rules, const char *path, bool is_
     const char *slash = strrchr(path, '/'), *base = slash != NULL ? slash + 1 : path;
     for (size_t i = 0; i < rules->count; i++) {
         const struct ignore_rule *r = &rules->rules[i];
-        bool bad, match = path_match(r->pattern, r->whole_path ? path : base, &bad) && !bad;
+        bool match = rule_matches(r, path, base);
         if (r->negate) {
             if ((r->only_dirs && !is_dir) || !match) return true;
         } else if (match && (is_dir || !r->only_dirs)) {

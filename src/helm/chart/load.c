@@ -67,6 +67,7 @@ static struct error *load_requirements_lock(struct chart *c, const struct chart_
 
 static struct error *load_values(struct chart *c, const struct chart_file *f) {
     struct error *e = go_decode_yaml_map(c->arena, f->data, f->len, &c->values);
+    chart_file_unneeded(f);
     return e != NULL ? error_wrap(e, "cannot load values.yaml") : NULL;
 }
 
@@ -82,7 +83,9 @@ static struct error *load_file(struct chart *c, const struct chart_file *f, stru
     } else if (str_starts(f->name, "templates/")) {
         chart_files_add(c->arena, &c->templates, *f);
     } else if (str_starts(f->name, "charts/") && !str_ends(f->name, ".prov")) {
-        chart_files_add(c->arena, below_charts, (struct chart_file){f->name + strlen("charts/"), f->data, f->len});
+        struct chart_file below = *f;
+        below.name += strlen("charts/");
+        chart_files_add(c->arena, below_charts, below);
     } else {
         chart_files_add(c->arena, &c->files, *f);
     }
@@ -102,8 +105,11 @@ static struct error *load_subchart(struct chart *c, const char *name, struct cha
     }
     struct chart_files inside = {0};
     for (size_t i = 0; i < files.count; i++) {
-        const char *slash = strchr(files.items[i].name, '/');
-        if (slash != NULL) chart_files_add(c->arena, &inside, (struct chart_file){slash + 1, files.items[i].data, files.items[i].len});
+        struct chart_file file = files.items[i];
+        const char *slash = strchr(file.name, '/');
+        if (slash == NULL) continue;
+        file.name = slash + 1;
+        chart_files_add(c->arena, &inside, file);
     }
     struct error *e = load_files(c->arena, inside, depth + 1, out);
     return e != NULL ? error_wrap(e, "error unpacking subchart %s in %s", name, chart_name(c)) : NULL;
@@ -174,12 +180,12 @@ static struct error *load_archive_file(struct arena *a, const char *path, struct
     return chart_load_archive(a, data.data, data.len, out);
 }
 
-struct error *chart_load(struct arena *a, const char *path, struct chart **out) {
+struct error *chart_load(struct arena *a, const char *path, enum chart_bytes bytes, struct chart **out) {
     struct stat st;
     if (stat(path, &st) != 0) return go_path_error("stat", path, errno);
     if (!S_ISDIR(st.st_mode)) return load_archive_file(a, path, out);
     struct chart_files files = {0};
-    TRY(chart_directory_files(a, path, &files));
+    TRY(chart_directory_files(a, path, bytes, &files));
     return chart_load_files(a, files, out);
 }
 

@@ -21,93 +21,157 @@ struct walk {
     const char *top; /* absolute, with a '/' at its end */
     struct ignore_rules rules;
     struct chart_files *files;
-    size_t total;
+    size_t total, page;
+    enum chart_bytes bytes;
 };
 
-static struct error *visit(struct walk *w, const char *path, unsigned depth);
+/* One name in a directory, where `type` is a dirent's; DT_UNKNOWN: not known yet. Of the path's start `dir` is open. */
+struct place {
+    int dir;
+    const char *path, *base; /* base: the part of the path behind `dir` */
+    unsigned char type;
+    unsigned depth;
+};
 
-static struct error *visit_link(struct walk *w, const char *path, unsigned depth) {
+static struct error *visit(struct walk *w, struct place *at);
+
+static struct error *visit_link(struct walk *w, const struct place *at) {
     char resolved[PATH_MAX];
-    if (realpath(path, resolved) == NULL) return error_wrap(go_path_error("lstat", path, errno), "error evaluating symlink %s", path);
-    fprintf(stderr, "found symbolic link in path: %s resolves to %s. Contents of linked file included and used\n", path, resolved);
+    if (realpath(at->path, resolved) == NULL) return error_wrap(go_path_error("lstat", at->path, errno), "error evaluating symlink %s", at->path);
+    fprintf(stderr, "found symbolic link in path: %s resolves to %s. Contents of linked file included and used\n", at->path, resolved);
     /* helm takes what it finds there under its resolved name, cut only where that lies inside the chart */
-    return visit(w, arena_strdup(w->arena, resolved), depth + 1);
+    const char *path = arena_strdup(w->arena, resolved);
+    return visit(w, &(struct place){.dir = AT_FDCWD, .path = path, .base = path, .type = DT_UNKNOWN, .depth = at->depth + 1});
 }
 
-static int by_name(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+/* ---- directories ---- */
 
-static struct error *visit_dir(struct walk *w, const char *path, unsigned depth) {
-    DIR *d = opendir(path);
-    if (d == NULL) return go_path_error("open", path, errno);
-    const char **names = NULL;
-    size_t count = 0, cap = 0;
-    for (struct dirent *e; (e = readdir(d)) != NULL;) {
-        if (str_eq(e->d_name, ".") || str_eq(e->d_name, "..")) continue;
-        if (count == cap) {
-            names = arena_grow(w->arena, names, cap * sizeof(*names), (cap * 2 + 16) * sizeof(*names));
-            cap = cap * 2 + 16;
-        }
-        names[count++] = arena_strdup(w->arena, e->d_name);
+struct names { /* each with its type in front */
+    const char **items;
+    size_t count, cap;
+};
+
+static int by_name(const void *a, const void *b) { return strcmp(*(const char *const *)a + 1, *(const char *const *)b + 1); }
+
+static void add_name(struct arena *a, struct names *names, const struct dirent *e) {
+    if (names->count == names->cap) {
+        size_t cap = names->cap * 2 + 16;
+        names->items = arena_grow(a, names->items, names->cap * sizeof(*names->items), cap * sizeof(*names->items));
+        names->cap = cap;
     }
-    closedir(d);
-    if (count > 0) qsort(names, count, sizeof(*names), by_name);
-    size_t n = strlen(path);
-    for (size_t i = 0; i < count; i++) {
-        const char *child = arena_printf(w->arena, path[n - 1] == '/' ? "%s%s" : "%s/%s", path, names[i]);
-        TRY(visit(w, child, depth + 1));
+    size_t n = strlen(e->d_name) + 1;
+    char *name = arena_alloc(a, n + 1);
+    name[0] = (char)e->d_type;
+    memcpy(name + 1, e->d_name, n);
+    names->items[names->count++] = name;
+}
+
+static void cleanup_dir_(DIR **d) { if (*d != NULL) closedir(*d); }
+
+static struct error *visit_dir(struct walk *w, const struct place *at) {
+    cleanup_arena struct arena scratch = {0};
+    struct names names = {0};
+    int fd = openat(at->dir, at->base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    CLEANUP(cleanup_dir_) DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+    if (d == NULL) return go_path_error("open", at->path, errno);
+    for (struct dirent *e; (e = readdir(d)) != NULL;) {
+        if (!str_eq(e->d_name, ".") && !str_eq(e->d_name, "..")) add_name(&scratch, &names, e);
+    }
+    if (names.count > 0) qsort(names.items, names.count, sizeof(*names.items), by_name);
+    size_t n = strlen(at->path), slash = at->path[n - 1] != '/';
+    for (size_t i = 0; i < names.count; i++) {
+        size_t len = strlen(names.items[i] + 1);
+        char *path = arena_alloc(w->arena, n + slash + len + 1);
+        memcpy(path, at->path, n);
+        path[n] = '/';
+        memcpy(path + n + slash, names.items[i] + 1, len + 1);
+        struct place child = {.dir = fd, .path = path, .base = path + n + slash, .type = (unsigned char)names.items[i][0], .depth = at->depth + 1};
+        TRY(visit(w, &child));
     }
     return NULL;
 }
 
+/* ---- files ---- */
+
 static const char byte_order_mark[] = "\xEF\xBB\xBF";
 
-/* Large files that a render may well never look at (custom resource definitions, documents, dashboards) are mapped instead of
- * read, for as long as the process lives: commands load a chart or two and end. Behind the last byte there is a NUL, unless
- * the file ends with its page: then it is not mapped. */
-static bool map_file(const char *path, size_t size, struct chart_file *file) {
-    if (size < MAPPED || size % (size_t)sysconf(_SC_PAGESIZE) == 0 || strstr(file->name, "templates/") != NULL) return false;
-    cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
-    char start[3];
-    struct stat st;
-    if (fd < 0 || fstat(fd, &st) != 0 || (size_t)st.st_size != size || pread(fd, start, 3, 0) != 3) return false;
-    char *p = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+/* Borrowed files are mapped when they are large, since a render may well never look at them (custom resource definitions, documents,
+ * dashboards), and when they are templates, which are needed one after the other. Behind the last byte there is a NUL, unless the
+ * file ends with its page: then it is not mapped. */
+static bool map_file(const struct walk *w, int fd, size_t size, struct chart_file *file) {
+    if (w->bytes != CHART_BORROWED || size % w->page == 0 || (size < MAPPED && strstr(file->name, "templates/") == NULL)) return false;
+    void *p = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (p == MAP_FAILED) return false;
-    size_t bom = memcmp(start, byte_order_mark, 3) == 0 ? 3 : 0;
-    file->data = p + bom;
-    file->len = size - bom;
-    return true;
+    char start[sizeof(byte_order_mark)];
+    size_t mark = pread(fd, start, 3, 0) == 3 && memcmp(start, byte_order_mark, 3) == 0 ? 3 : 0; /* so that no page is touched */
+    file->data = (char *)p + mark;
+    file->len = size - mark;
+    return file->mapped = true;
 }
 
-static struct error *visit_file(struct walk *w, const char *path, const char *name, const struct stat *st) {
-    if (!S_ISREG(st->st_mode)) return error_new("cannot load irregular file %s as it has file mode type bits set", path);
-    const char *base = strrchr(path, '/') + 1;
-    cleanup_buf struct buf data = {0};
-    if (st->st_size > MAX_FILE) {
-        go_quote(&data, base, strlen(base));
-        return error_new("chart file %s is larger than the maximum file size %d", buf_str(&data), MAX_FILE);
+static struct error *read_file(const struct walk *w, const char *path, int fd, size_t size, struct chart_file *file) {
+    char *data = arena_alloc(w->arena, size + 1);
+    while (file->len < size) {
+        ssize_t n = read(fd, data + file->len, size - file->len);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return error_wrap(go_path_error("read", path, errno), "error reading %s", file->name);
+        if (n == 0) break;
+        file->len += (size_t)n;
     }
-    w->total += (size_t)st->st_size;
+    data[file->len] = '\0';
+    size_t mark = file->len >= 3 && memcmp(data, byte_order_mark, 3) == 0 ? 3 : 0;
+    file->data = data + mark;
+    file->len -= mark;
+    return NULL;
+}
+
+void chart_file_unneeded(const struct chart_file *f) {
+    if (!f->mapped) return;
+    size_t within = (uintptr_t)f->data % (uintptr_t)sysconf(_SC_PAGESIZE); /* a byte order mark was cut off */
+    madvise((char *)(uintptr_t)f->data - within, f->len + within, MADV_DONTNEED);
+}
+
+static struct error *too_large(const char *path) {
+    const char *base = strrchr(path, '/') + 1;
+    cleanup_buf struct buf name = {0};
+    go_quote(&name, base, strlen(base));
+    return error_new("chart file %s is larger than the maximum file size %d", buf_str(&name), MAX_FILE);
+}
+
+static struct error *irregular(const char *path) {
+    return error_new("cannot load irregular file %s as it has file mode type bits set", path);
+}
+
+static struct error *visit_file(struct walk *w, const struct place *at, const char *name) {
+    if (at->type != DT_REG) return irregular(at->path);
+    cleanup_fd int fd = openat(at->dir, at->base, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) != 0) return error_wrap(go_path_error("open", at->path, errno), "error reading %s", name);
+    if (!S_ISREG(st.st_mode)) return irregular(at->path);
+    if (st.st_size > MAX_FILE) return too_large(at->path);
+    w->total += (size_t)st.st_size;
     if (w->files->count >= MAX_FILES || w->total > max_chart) return error_new("chart %s is too large: more than %d files or 1 GiB", w->top, MAX_FILES);
     struct chart_file file = {.name = name};
-    if (!map_file(path, (size_t)st->st_size, &file)) {
-        struct error *e = go_read_file(path, MAX_FILE, &data);
-        if (e != NULL) return error_wrap(e, "error reading %s", name);
-        size_t bom = data.len >= 3 && memcmp(data.data, byte_order_mark, 3) == 0 ? 3 : 0;
-        file.len = data.len - bom;
-        file.data = arena_strndup(w->arena, buf_str(&data) + bom, file.len);
-    }
+    if (!map_file(w, fd, (size_t)st.st_size, &file)) TRY(read_file(w, at->path, fd, (size_t)st.st_size, &file));
     chart_files_add(w->arena, w->files, file);
     return NULL;
 }
 
-static struct error *visit(struct walk *w, const char *path, unsigned depth) {
+static struct error *find_type(struct place *at) {
     struct stat st;
-    if (depth > MAX_DEPTH) return error_new("chart %s: directories are nested more than %d deep, or links lead in a circle", w->top, MAX_DEPTH);
-    if (lstat(path, &st) != 0) return go_path_error("lstat", path, errno);
-    if (S_ISLNK(st.st_mode)) return visit_link(w, path, depth);
-    const char *name = str_starts(path, w->top) ? path + strlen(w->top) : path;
-    if (name[0] != '\0' && ignore_matches(&w->rules, name, S_ISDIR(st.st_mode))) return NULL;
-    return S_ISDIR(st.st_mode) ? visit_dir(w, path, depth) : visit_file(w, path, name, &st);
+    if (at->type != DT_UNKNOWN) return NULL;
+    if (fstatat(at->dir, at->base, &st, AT_SYMLINK_NOFOLLOW) != 0) return go_path_error("lstat", at->path, errno);
+    at->type = (unsigned char)IFTODT(st.st_mode);
+    return NULL;
+}
+
+static struct error *visit(struct walk *w, struct place *at) {
+    if (at->depth > MAX_DEPTH) return error_new("chart %s: directories are nested more than %d deep, or links lead in a circle", w->top, MAX_DEPTH);
+    TRY(find_type(at));
+    if (at->type == DT_LNK) return visit_link(w, at);
+    const char *name = str_starts(at->path, w->top) ? at->path + strlen(w->top) : at->path;
+    if (name[0] != '\0' && ignore_matches(&w->rules, name, at->type == DT_DIR)) return NULL;
+    return at->type == DT_DIR ? visit_dir(w, at) : visit_file(w, at, name);
 }
 
 static struct error *absolute(struct arena *a, const char *dir, const char **out) {
@@ -117,10 +181,11 @@ static struct error *absolute(struct arena *a, const char *dir, const char **out
     return NULL;
 }
 
-struct error *chart_directory_files(struct arena *a, const char *dir, struct chart_files *out) {
+struct error *chart_directory_files(struct arena *a, const char *dir, enum chart_bytes bytes, struct chart_files *out) {
     const char *top;
     TRY(absolute(a, dir, &top));
-    struct walk w = {.arena = a, .files = out, .rules = {.arena = a}, .top = str_eq(top, "/") ? top : arena_printf(a, "%s/", top)};
+    struct walk w = {.arena = a, .files = out, .rules = {.arena = a}, .bytes = bytes, .page = (size_t)sysconf(_SC_PAGESIZE)};
+    w.top = str_eq(top, "/") ? top : arena_printf(a, "%s/", top);
     const char *ignore_file = arena_printf(a, "%s.helmignore", w.top);
     struct stat st;
     if (stat(ignore_file, &st) == 0) {
@@ -129,5 +194,5 @@ struct error *chart_directory_files(struct arena *a, const char *dir, struct cha
         TRY(ignore_parse(&w.rules, buf_str(&text), text.len));
     }
     ignore_add_defaults(&w.rules);
-    return visit_dir(&w, w.top, 0);
+    return visit_dir(&w, &(struct place){.dir = AT_FDCWD, .path = w.top, .base = w.top, .type = DT_DIR});
 }

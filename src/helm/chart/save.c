@@ -166,7 +166,7 @@ struct error *chart_create(struct arena *a, const char *name, const char *dir, v
 
 struct error *chart_create_from(struct arena *a, const char *name, const char *dir, const char *starter) {
     struct chart *c;
-    struct error *e = chart_load(a, starter, &c);
+    struct error *e = chart_load(a, starter, CHART_OWN, &c);
     if (e != NULL) return error_wrap(e, "could not load %s", starter);
     struct value metadata = {0};
     const char *text = arena_printf(a, "{apiVersion: v2, description: A Helm chart for Kubernetes, type: application, version: 0.1.0, appVersion: 0.1.0}");

@@ -53,7 +53,8 @@ MUST_CHECK struct error *helm_merge_values(struct helm *h, const struct value_op
 MUST_CHECK struct error *helm_name_and_chart(struct helm *h, const struct install_options *o, const char *name, size_t argc, const char *const *argv,
                                              const char **name_out, const char **chart);
 /* Loads a chart that shall be installed: no library, all dependencies there (or updated, with --dependency-update). */
-MUST_CHECK struct error *helm_load_installable(struct helm *h, const struct install_options *o, const char *path, struct chart **out);
+MUST_CHECK struct error *helm_load_installable(struct helm *h, const struct install_options *o, const char *path, enum chart_bytes bytes,
+                                               struct chart **out);
 /* "found in Chart.yaml, but missing in charts/ directory: …" */
 MUST_CHECK struct error *helm_check_dependencies(const struct chart *c);
 /* --kube-version; leaves *c alone if the text is empty. */

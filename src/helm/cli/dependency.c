@@ -82,7 +82,7 @@ static const char *status(struct arena *a, const struct chart *c, const char *pa
     struct stat st;
     if ((archive = find_archive(a, charts, name, &count)) != NULL) {
         if (count > 1) return "too many matches";
-        cleanup_error struct error *bad = chart_load(a, archive, &d);
+        cleanup_error struct error *bad = chart_load(a, archive, CHART_BORROWED, &d);
         if (bad != NULL) return "corrupt";
         const char *wrong = status_of_chart(d, name, wanted);
         return wrong != NULL ? wrong : "ok";
@@ -93,7 +93,7 @@ static const char *status(struct arena *a, const struct chart *c, const char *pa
         return d != NULL ? "ok" : "missing";
     }
     if (!S_ISDIR(st.st_mode)) return "mispackaged";
-    cleanup_error struct error *bad = chart_load(a, folder, &d);
+    cleanup_error struct error *bad = chart_load(a, folder, CHART_BORROWED, &d);
     if (bad != NULL) return "corrupt";
     const char *wrong = status_of_chart(d, name, wanted);
     (void)repository;
@@ -115,7 +115,7 @@ static struct error *run_list(struct helm *h, void *options, size_t argc, const 
     struct arena *a = &h->arena;
     const char *path = argc > 0 ? path_clean(a, argv[0]) : ".";
     struct chart *c;
-    TRY(chart_load(a, path, &c));
+    TRY(chart_load(a, path, CHART_BORROWED, &c));
     if (chart_requirement_count(&c->metadata) == 0) {
         fprintf(h->err, "WARNING: no dependencies at %s\n", path_join(a, path, "charts"));
         return NULL;

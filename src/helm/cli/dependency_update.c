@@ -31,7 +31,7 @@ static struct error *load(struct job *j) {
     struct chart_files files = {0};
     if (stat(j->path, &st) != 0) return error_wrap(go_path_error("stat", j->path, errno), "could not find %s", j->path);
     if (!S_ISDIR(st.st_mode)) return error_new("only unpacked charts can be updated");
-    TRY(chart_directory_files(j->arena, j->path, &files));
+    TRY(chart_directory_files(j->arena, j->path, CHART_OWN, &files));
     return chart_load_files(j->arena, files, &j->chart);
 }
 
@@ -46,7 +46,7 @@ static struct error *load_local(struct job *j, const char *dir, struct chart **o
     struct stat st;
     struct chart_files files = {0};
     if (stat(dir, &st) != 0) return error_new("directory %s not found", dir);
-    TRY(chart_directory_files(j->arena, dir, &files));
+    TRY(chart_directory_files(j->arena, dir, CHART_OWN, &files));
     return chart_load_files(j->arena, files, out);
 }
 
@@ -106,7 +106,7 @@ static struct error *check_included(struct job *j, const struct value *d, const 
     struct chart_files files = {0};
     struct chart *c;
     fprintf(j->h->out, "Dependency %s did not declare a repository. Assuming it exists in the charts directory\n", name);
-    struct error *e = chart_directory_files(j->arena, dir, &files);
+    struct error *e = chart_directory_files(j->arena, dir, CHART_OWN, &files);
     if (e == NULL) e = chart_load_files(j->arena, files, &c);
     if (e != NULL) return error_wrap(e, "unable to load chart '%s'", dir);
     if (chart_version_matches(text(j, d, DEPENDENCY_VERSION), chart_string(c, CHART_VERSION))) return NULL;
@@ -146,7 +146,7 @@ static void delete_outdated(struct job *j, const char *charts, const struct helm
         bool kept = e->d_name[0] == '.' || lstat(path, &st) != 0 || S_ISDIR(st.st_mode);
         for (size_t i = 0; i < fresh->count && !kept; i++) kept = str_eq(fresh->items[i], e->d_name);
         if (kept) continue;
-        cleanup_error struct error *bad = chart_load(j->arena, path, &c);
+        cleanup_error struct error *bad = chart_load(j->arena, path, CHART_OWN, &c);
         if (bad != NULL) fprintf(j->h->out, "Could not verify %s for deletion: %s (Skipping)\n", path, bad->message);
         else if (!is_included(j, chart_name(c))) unlink(path);
     }

@@ -29,7 +29,7 @@ struct error *install_run(struct helm *h, struct action *x, const struct install
     TRY(helm_locate_chart(h, &o->chart, reference, &path));
     helm_debug(h, "CHART PATH: %s\n", path);
     TRY(helm_merge_values(h, &o->values, &values));
-    TRY(helm_load_installable(h, o, path, &chart));
+    TRY(helm_load_installable(h, o, path, CHART_OWN, &chart));
     TRY(change_options_from(h, o, c->post_renderer, c->hide_secret, &action.common));
     cluster_cancel_on_signals(h, argv[0]);
     return action_install(x, &action, chart, values, out);

@@ -30,7 +30,7 @@ static struct error *lint(struct helm *h, struct lint_result *r, const char *pat
     bool packed = str_ends(path, ".tgz") || str_ends(path, ".tar.gz");
     if (packed) {
         struct chart *c;
-        struct error *e = chart_load(&h->arena, path, &c);
+        struct error *e = chart_load(&h->arena, path, CHART_BORROWED, &c);
         if (e != NULL) return error_wrap(e, "unable to extract tarball");
         if (mkdtemp(temporary) == NULL) return error_new("unable to create temp dir to extract tarball");
         e = chart_save_directory(&h->arena, c, temporary);

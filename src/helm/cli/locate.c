@@ -90,8 +90,8 @@ struct error *helm_check_dependencies(const struct chart *c) {
     return missing.len > 0 ? error_new("found in Chart.yaml, but missing in charts/ directory: %s", buf_str(&missing)) : NULL;
 }
 
-struct error *helm_load_installable(struct helm *h, const struct install_options *o, const char *path, struct chart **out) {
-    TRY(chart_load(&h->arena, path, out));
+struct error *helm_load_installable(struct helm *h, const struct install_options *o, const char *path, enum chart_bytes bytes, struct chart **out) {
+    TRY(chart_load(&h->arena, path, bytes, out));
     const char *type = chart_string(*out, CHART_TYPE);
     if (type[0] != '\0' && !str_eq(type, "application")) return error_new("%s charts are not installable", type);
     if ((*out)->metadata.items[CHART_DEPRECATED].b) helm_warning(h, "This chart is deprecated");
@@ -103,7 +103,7 @@ struct error *helm_load_installable(struct helm *h, const struct install_options
     }
     error_free(e);
     TRY(helm_update_dependencies(h, path, &(struct dependency_options){.keyring = ""}));
-    e = chart_load(&h->arena, path, out);
+    e = chart_load(&h->arena, path, bytes, out);
     return e != NULL ? error_wrap(e, "failed reloading chart after repo update") : NULL;
 }
 

@@ -43,7 +43,7 @@ static struct error *package(struct helm *h, const struct options *o, const char
     const char *out;
     if (stat(path, &st) != 0) return go_path_error("stat", path, errno);
     if (o->dependency_update) TRY(helm_update_dependencies(h, helm_absolute_path(h, path), &(struct dependency_options){.keyring = ""}));
-    TRY(chart_directory_files(a, path, &files));
+    TRY(chart_directory_files(a, path, CHART_OWN, &files));
     TRY(chart_load_files(a, files, &c));
     if (o->version[0] != '\0') c->metadata.items[CHART_VERSION] = value_literal(o->version);
     TRY(semver_parse(a, chart_string(c, CHART_VERSION), &version));

@@ -32,7 +32,7 @@ static struct error *expand(struct helm *h, const char *dir, const char *file) {
     struct chart_files files = {0};
     cleanup_buf struct buf packed = {0};
     TRY(go_read_file(file, MAX_CHART, &packed));
-    TRY(chart_load(a, file, &c));
+    TRY(chart_load(a, file, CHART_OWN, &c));
     TRY(chart_archive_files(a, packed.data, packed.len, &files));
     const char *root = arena_printf(a, "%s/%s", dir, chart_name(c));
     for (size_t i = 0; i < files.count; i++) {

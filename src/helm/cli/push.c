@@ -41,7 +41,7 @@ static struct error *push(struct helm *h, struct registry *r, const char *file, 
     cleanup_buf struct buf chart = {0}, prov = {0};
     if (stat(file, &st) != 0) return errno == ENOENT ? error_new("%s: no such file", file) : go_path_error("stat", file, errno);
     if (S_ISDIR(st.st_mode)) return error_new("cannot push directory, must provide chart archive (.tgz)");
-    TRY(chart_load(a, file, &c));
+    TRY(chart_load(a, file, CHART_OWN, &c));
     TRY(go_read_file(file, MAX_CHART, &chart));
     cleanup_error struct error *unsigned_chart = go_read_file(arena_printf(a, "%s.prov", file), MAX_CHART, &prov);
     const char *reference = arena_printf(a, "%s:%s", path_join(a, remote + strlen("oci://"), chart_name(c)), chart_string(c, CHART_VERSION));

@@ -34,7 +34,7 @@ static struct error *show(struct helm *h, void *options, const char *name, int w
     struct chart *c;
     if (o->chart.version[0] == '\0' && o->devel) o->chart.version = ">0.0.0-0";
     TRY(helm_locate_chart(h, &o->chart, name, &path));
-    TRY(chart_load(&h->arena, path, &c));
+    TRY(chart_load(&h->arena, path, CHART_BORROWED, &c));
     if (what & SHOW_CHART) {
         cleanup_buf struct buf text = {0};
         TRY(go_yaml_marshal(&h->arena, c->metadata, &text));

@@ -30,12 +30,44 @@ static const struct helm_flag flags[] = {
 };
 #undef AT
 
+/* ---- documents one by one ---- */
+
+/* Documents go out one by one, without a copy of them all. White space at the end of the last one is left out: it is held back until
+ * it is known not to be the last. */
+struct printer {
+    FILE *out;
+    const char *held; /* NULL: none yet */
+};
+
+static const char spaces[] = " \t\r\n\v\f";
+
+static size_t trimmed(const char *s) {
+    size_t n = strlen(s);
+    while (n > 0 && strchr(spaces, s[n - 1]) != NULL) n--;
+    return n;
+}
+
+static struct error *print_document(void *arg, bool crd UNUSED, const char *name, const char *content) {
+    struct printer *p = arg;
+    if (p->held != NULL) fprintf(p->out, "\n%s\n", p->held);
+    fprintf(p->out, "---\n# Source: %s", name);
+    p->held = content;
+    return NULL;
+}
+
+static void print_last(const struct printer *p) {
+    size_t n = p->held != NULL ? trimmed(p->held) : 0;
+    if (n > 0) fprintf(p->out, "\n%.*s", (int)n, p->held);
+    fputc('\n', p->out);
+}
+
 /* ---- --output-dir ---- */
 
 struct writer {
     struct helm *h;
     const char *dir, *crd_dir;
     struct map written;
+    struct printer printer;
 };
 
 static struct error *write_file(void *arg, bool crd, const char *name, const char *content) {
@@ -53,6 +85,11 @@ static struct error *write_file(void *arg, bool crd, const char *name, const cha
 }
 
 /* ---- what is printed ---- */
+
+/* Does anything look at the manifest as a whole? */
+static bool prints_at_once(const struct options *o, const struct render_options *ro) {
+    return o->output_dir[0] == '\0' && o->show_only.count == 0 && !o->validate && ro->post_render == NULL;
+}
 
 static bool is_test(const struct hook *hook) {
     for (size_t i = 0; i < hook->event_count; i++) {
@@ -103,16 +140,19 @@ static struct error *show_only(struct helm *h, const struct options *o, const st
 
 static struct error *print(struct helm *h, const struct options *o, struct writer *w, const struct rendered *r) {
     cleanup_buf struct buf text = {0}, hooks = {0};
-    const char *start = r->manifest + strspn(r->manifest, " \t\r\n\v\f");
-    size_t n = strlen(start);
-    while (n > 0 && strchr(" \t\r\n\v\f", start[n - 1]) != NULL) n--;
+    const char *start = r->manifest + strspn(r->manifest, spaces);
+    size_t n = trimmed(start);
     TRY(add_hooks(o, w, r, &hooks));
     if (o->show_only.count > 0) {
         buf_printf(&text, "%.*s\n%s", (int)n, start, buf_str(&hooks));
         return show_only(h, o, &text);
     }
-    fwrite(start, 1, n, h->out);
-    fputc('\n', h->out);
+    if (w->printer.held != NULL) {
+        print_last(&w->printer);
+    } else {
+        fwrite(start, 1, n, h->out);
+        fputc('\n', h->out);
+    }
     fwrite(buf_str(&hooks), 1, hooks.len, h->out);
     return NULL;
 }
@@ -183,14 +223,19 @@ static struct error *run(struct helm *h, void *options, size_t argc, const char 
     TRY(helm_name_and_chart(h, &o->install, "release-name", argc, argv, &name, &chart_ref));
     TRY(helm_locate_chart(h, &o->install.chart, chart_ref, &path));
     TRY(helm_merge_values(h, &o->install.values, &values));
-    TRY(helm_load_installable(h, &o->install, path, &c));
+    TRY(helm_load_installable(h, &o->install, path, CHART_BORROWED, &c));
     if (o->install.dry_run[0] == '\0') o->install.dry_run = "true";
     TRY(helm_check_dry_run(o->install.dry_run));
-    struct writer w = {.h = h, .crd_dir = o->output_dir, .dir = o->output_dir};
+    struct writer w = {.h = h, .printer = {.out = h->out}, .crd_dir = o->output_dir, .dir = o->output_dir};
     if (o->release_name) w.dir = path_join(&h->arena, o->output_dir, name);
     if (o->output_dir[0] != '\0') {
         ro.write_file = write_file;
         ro.write_arg = &w;
+    } else if (prints_at_once(o, &ro)) {
+        static char buffer[32 * 1024];
+        setvbuf(h->out, buffer, _IOFBF, sizeof(buffer));
+        ro.write_file = print_document;
+        ro.write_arg = &w.printer;
     }
     struct rendered r = {0};
     cleanup_cluster struct action x = {0};

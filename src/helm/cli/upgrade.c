@@ -78,7 +78,7 @@ static struct error *install_instead(struct helm *h, struct action *x, struct op
 
 /* As for install, but that the type of the chart does not matter. */
 static struct error *load_chart(struct helm *h, const struct options *o, const char *path, struct chart **out) {
-    TRY(chart_load(&h->arena, path, out));
+    TRY(chart_load(&h->arena, path, CHART_OWN, out));
     struct error *e = helm_check_dependencies(*out);
     if (e != NULL && !o->install.dependency_update)
         return error_wrap(e, "An error occurred while checking for chart dependencies. You may need to run `helm dependency build` to fetch missing "
@@ -86,7 +86,7 @@ static struct error *load_chart(struct helm *h, const struct options *o, const c
     if (e != NULL) {
         error_free(e);
         TRY(helm_update_dependencies(h, path, &(struct dependency_options){.keyring = ""}));
-        e = chart_load(&h->arena, path, out);
+        e = chart_load(&h->arena, path, CHART_OWN, out);
         if (e != NULL) return error_wrap(e, "failed reloading chart after repo update");
     }
     if ((*out)->metadata.items[CHART_DEPRECATED].b) helm_warning(h, "This chart is deprecated");

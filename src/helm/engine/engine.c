@@ -15,9 +15,10 @@ static const uint64_t default_max_steps = UINT64_C(500000000);
 
 struct unit { /* one template file */
     const char *name, *base_path;
-    const char *text;
-    size_t len, slashes;
+    const struct chart_file *file;
+    size_t slashes;
     struct value dot; /* of its chart */
+    bool deferred;    /* is parsed when its turn to run comes */
 };
 struct units {
     struct arena *arena;
@@ -97,7 +98,7 @@ static struct value collect(struct units *u, struct chart *c, struct value paren
     for (size_t i = 0; i < c->templates.count; i++) {
         const struct chart_file *f = &c->templates.items[i];
         if (chart_is_library(c) && !is_partial(f->name)) continue;
-        add_unit(u, (struct unit){.name = path_join(a, path, f->name), .base_path = base_path, .text = f->data, .len = f->len, .dot = next});
+        add_unit(u, (struct unit){.name = path_join(a, path, f->name), .base_path = base_path, .file = f, .dot = next});
     }
     return next;
 }
@@ -160,16 +161,64 @@ static struct error *run_unit(struct arena *a, struct go_run *run, const struct 
     return NULL;
 }
 
+/* Most templates define nothing that others use. Such a one is parsed when its turn to run comes and forgotten afterwards; since helm
+ * parses all before it runs any, mistakes of syntax go before all others: they are looked for in the rest when something fails. */
+static struct error *load(struct template_set *set, struct arena *scratch, const struct unit *unit) {
+    struct error *e = unit->deferred ? template_load(set, scratch, unit->name, unit->file->data, unit->file->len) : NULL;
+    return e != NULL ? parse_error(unit->name, e) : NULL;
+}
+
+static void unload(struct template_set *set, struct arena *scratch, const struct unit *unit) {
+    if (!unit->deferred) return;
+    template_unload(set, unit->name);
+    arena_reset(scratch);
+    chart_file_unneeded(unit->file);
+}
+
+/* Of the units from `from` to `to` the first that cannot be parsed, or else `e`. */
+static struct error *or_syntax_error(struct template_set *set, const struct unit *from, const struct unit *to, struct error *e) {
+    cleanup_arena struct arena scratch = {0};
+    for (; from < to; from++) {
+        struct error *earlier = load(set, &scratch, from);
+        if (earlier != NULL) return replaced(e, earlier);
+        unload(set, &scratch, from);
+    }
+    return e;
+}
+
+static struct error *parse_all(struct template_set *set, const struct engine_options *o, struct units *units) {
+    for (size_t i = 0; i < units->count; i++) {
+        struct unit *u = &units->items[i];
+        u->deferred = !o->lint && template_defer(set, u->name, u->file->data, u->file->len); /* lint tells things while templates run */
+        if (u->deferred) {
+            chart_file_unneeded(u->file);
+            continue;
+        }
+        struct error *e = template_parse(set, u->name, u->file->data, u->file->len);
+        if (e != NULL) return or_syntax_error(set, units->items, u, parse_error(u->name, e));
+    }
+    return NULL;
+}
+
+static struct error *run_all(struct arena *a, struct go_run *run, const struct units *units, struct engine_files *out) {
+    cleanup_arena struct arena scratch = {0};
+    const struct unit *end = units->items + units->count;
+    for (const struct unit *u = units->items; u < end; u++) {
+        TRY(load(run->templates, &scratch, u));
+        struct error *e = is_partial(u->name) ? NULL : run_unit(a, run, u, &out->items[out->count++]);
+        unload(run->templates, &scratch, u);
+        if (e != NULL) return or_syntax_error(run->templates, u + 1, end, e);
+    }
+    return NULL;
+}
+
 struct error *engine_render(struct arena *a, struct chart *c, struct value values, const struct engine_options *o, struct engine_files *out) {
     struct units units = {.arena = a};
     collect(&units, c, values);
     if (units.count > 0) qsort(units.items, units.count, sizeof(*units.items), by_depth);
     struct engine_state state = {.options = o};
     struct template_set *set = engine_template_set(a, o);
-    for (size_t i = 0; i < units.count; i++) {
-        struct error *e = template_parse(set, units.items[i].name, units.items[i].text, units.items[i].len);
-        if (e != NULL) return parse_error(units.items[i].name, e);
-    }
+    TRY(parse_all(set, o, &units));
     struct go_run run = {.arena = a,
                          .max_bytes = o->max_bytes != 0 ? o->max_bytes : default_max_bytes,
                          .max_steps = o->max_steps != 0 ? o->max_steps : default_max_steps,
@@ -177,12 +226,7 @@ struct error *engine_render(struct arena *a, struct chart *c, struct value value
                          .owner = &state};
     out->items = arena_calloc(a, units.count + 1, sizeof(*out->items));
     out->count = 0;
-    for (size_t i = 0; i < units.count; i++) {
-        if (is_partial(units.items[i].name)) continue;
-        TRY(run_unit(a, &run, &units.items[i], &out->items[out->count]));
-        out->count++;
-    }
-    return NULL;
+    return run_all(a, &run, &units, out);
 }
 
 struct error *engine_render_text(struct arena *a, const char *name, const char *text, struct value data, struct buf *out) {

@@ -86,7 +86,7 @@ static struct error *check_required(const struct chart *c) {
 static void lint_dependencies(struct lint_result *r, const char *dir) {
     struct chart_files files = {0};
     struct chart *c = NULL;
-    struct error *e = chart_directory_files(r->arena, dir, &files);
+    struct error *e = chart_directory_files(r->arena, dir, CHART_OWN, &files);
     if (e == NULL) e = chart_load_files(r->arena, files, &c);
     if (e != NULL) error_wrap(e, "unable to load chart\n\t");
     if (e != NULL) {

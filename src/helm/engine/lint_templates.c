@@ -172,7 +172,7 @@ void lint_templates(struct lint_result *r, const char *dir, struct value values,
     struct arena *a = r->arena;
     bool no_dir = stat(path_join(a, dir, path), &st) == 0 && !S_ISDIR(st.st_mode);
     if (!lint_check(r, LINT_WARNING, path, no_dir ? error_new("not a directory") : NULL)) return;
-    if (!lint_check(r, LINT_ERROR, path, chart_load(a, dir, &c))) return;
+    if (!lint_check(r, LINT_ERROR, path, chart_load(a, dir, CHART_BORROWED, &c))) return;
     struct engine_release release = {.name = "test-release", .ns = o->ns};
     cleanup_error struct error *e = chart_process_dependencies(c, values, true);
     if (e == NULL) e = values_coalesce(a, c, values, false, &merged);

@@ -212,7 +212,7 @@ static const char *now_text(struct arena *a) {
 static struct error *add_archive(struct arena *a, const char *dir, const char *parent, const char *file, const char *base, struct index *out) {
     const char *path = arena_printf(a, "%s/%s%s%s", dir, parent, *parent ? "/" : "", file);
     struct chart *c;
-    cleanup_error struct error *no_chart = chart_load(a, path, &c);
+    cleanup_error struct error *no_chart = chart_load(a, path, CHART_BORROWED, &c);
     if (no_chart) return NULL;
     cleanup_buf struct buf bytes = {0}, hex = {0};
     uint8_t digest[32];

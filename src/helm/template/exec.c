@@ -150,7 +150,8 @@ static struct error *walk_range(struct exec *x, const struct value *dot, const s
 /* ---- templates ---- */
 
 static struct error *walk_template(struct exec *x, const struct value *dot, const struct template_node *n) {
-    const struct template *t = set_find(x->run->templates, n->name, n->len);
+    const struct template *t;
+    TRY(set_find(x->run->templates, n->name, n->len, &t));
     if (t == NULL) {
         cleanup_buf struct buf b = {0};
         go_quote(&b, n->name, n->len);

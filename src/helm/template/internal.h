@@ -164,9 +164,11 @@ struct template {
     size_t name_len;
     const char *parse_name; /* of the text it was defined in: locations show this one */
     const char *text;
-    const struct list_node *root;
+    size_t len;
+    const struct list_node *root; /* NULL: not parsed yet (template_defer) */
     uint32_t slots;   /* variables, with $ */
     bool empty;       /* nothing but white space and comments: does not replace another */
+    bool lent;        /* the tree is template_load's */
 };
 
 /* All templates of one text; the first is the text's own. */
@@ -185,10 +187,13 @@ struct template_set {
     struct value_map *cache;     /* text -> struct parsed, for template_render; of the outermost set */
 };
 
-/* Parses without adding to the set. */
-MUST_CHECK struct error *parse_text(struct template_set *set, const char *name, const char *text, size_t len, struct parsed *out);
-MUST_CHECK struct error *parse_number(struct arena *a, const struct item *item, struct number_node **out);
-const struct template *set_find(const struct template_set *set, const char *name, size_t len);
+/* Parses without adding to the set. The tree is made in `tree`; what may outlive it as a value, in the set's arena. */
+MUST_CHECK struct error *parse_text(struct template_set *set, struct arena *tree, const char *name, const char *text, size_t len, struct parsed *out);
+/* Does the text, if it can be parsed at all, define templates besides its own? Also true for some that do not. */
+bool text_defines(const char *text, size_t len);
+MUST_CHECK struct error *parse_number(struct arena *tree, struct arena *lasting, const struct item *item, struct number_node **out);
+/* NULL in *out: there is none. The error is of a text that is parsed only now. */
+MUST_CHECK struct error *set_find(struct template_set *set, const char *name, size_t len, const struct template **out);
 const struct go_func *set_function(const struct template_set *set, const char *name, size_t len);
 void set_add(struct template_set *set, const struct parsed *parsed);
 

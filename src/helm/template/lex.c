@@ -186,6 +186,18 @@ static const char *find_open(const char *s, const char *end) {
     return NULL;
 }
 
+bool text_defines(const char *text, size_t len) {
+    const char *end = text + len;
+    while ((text = find_open(text, end)) != NULL) {
+        text += 2;
+        if (text < end && *text == '-') text++;
+        while (text < end && is_space((unsigned char)*text)) text++;
+        size_t left = (size_t)(end - text);
+        if ((left >= 6 && memcmp(text, "define", 6) == 0) || (left >= 5 && memcmp(text, "block", 5) == 0)) return true;
+    }
+    return false;
+}
+
 static struct item lex_text(struct lexer *l) {
     for (;;) {
         const char *open = find_open(l->input + l->pos, l->input + l->len);

@@ -28,7 +28,7 @@ struct pending {
 /* What the parsers of one text share. */
 struct text {
     struct template_set *set;
-    struct arena *arena;
+    struct arena *arena; /* of the tree */
     struct lexer lexer;
     const char *parse_name, *text;
     struct parsed *parsed;
@@ -231,7 +231,7 @@ static struct error *unquote(struct parser *p, const struct item *i, const char 
     }
     cleanup_buf struct buf b = {0};
     if (!go_unquote(i->s, i->len, &b)) return fail(p, "invalid syntax");
-    *s = arena_strndup(p->text->arena, buf_str(&b), b.len);
+    *s = arena_strndup(p->text->set->arena, buf_str(&b), b.len);
     *len = b.len;
     return NULL;
 }
@@ -250,7 +250,7 @@ static struct error *string(struct parser *p, const struct item *i, const struct
 
 static struct error *number(struct parser *p, const struct item *i, const struct node **out) {
     struct number_node *n;
-    struct error *e = parse_number(p->text->arena, i, &n);
+    struct error *e = parse_number(p->text->arena, p->text->set->arena, i, &n);
     if (e != NULL) return fail_at(p, e);
     *out = &n->head;
     return NULL;
@@ -638,7 +638,7 @@ static bool is_empty(const struct list_node *list) {
 
 static void parser_init(struct parser *p, struct text *text, const char *name, size_t len) {
     *p = (struct parser){.text = text, .template = ARENA_NEW(text->arena, struct template)};
-    *p->template = (struct template){.name = name, .name_len = len, .parse_name = text->parse_name, .text = text->text, .slots = 1};
+    *p->template = (struct template){.name = name, .name_len = len, .parse_name = text->parse_name, .text = text->text, .len = text->lexer.len, .slots = 1};
     add_variable(p, "$", 1, p->slots++);
 }
 
@@ -697,9 +697,9 @@ static struct error *define(struct text *text) {
 
 static void cleanup_text_(struct text *t) { free(t->pending.items); }
 
-struct error *parse_text(struct template_set *set, const char *name, const char *text, size_t len, struct parsed *out) {
+struct error *parse_text(struct template_set *set, struct arena *tree, const char *name, const char *text, size_t len, struct parsed *out) {
     if (len > UINT32_MAX - 16) return error_new("template: %s:1: text is too long", name);
-    CLEANUP(cleanup_text_) struct text shared = {.set = set, .arena = set->arena, .parse_name = name, .text = text, .parsed = out};
+    CLEANUP(cleanup_text_) struct text shared = {.set = set, .arena = tree, .parse_name = name, .text = text, .parsed = out};
     lexer_init(&shared.lexer, set->arena, text, len);
     struct parser p;
     parser_init(&p, &shared, name, strlen(name));

@@ -94,23 +94,23 @@ static struct error *plain_number(const struct item *item, struct number_node *n
 }
 
 /* idealConstant: its type where nothing asks for one. */
-static void set_ideal(const struct item *item, struct number_node *n) {
+static void set_ideal(struct arena *lasting, const struct item *item, struct number_node *n) {
     bool hex_int = item->len > 2 && item->s[0] == '0' && (item->s[1] | 32) == 'x' && !has(item, "pP");
-    if (n->is_complex) n->ideal = (struct value){.type = &go_complex128, .complex = n->complex};
+    if (n->is_complex) n->ideal = (struct value){.type = &go_complex128, .complex = arena_dup(lasting, n->complex, sizeof(n->complex))};
     else if (n->is_float && !hex_int && item->s[0] != '\'' && has(item, ".eEpP")) n->ideal = value_float(n->f);
     else if (n->is_int) n->ideal = value_int(n->i);
     else n->overflows = n->is_uint;
 }
 
-struct error *parse_number(struct arena *a, const struct item *item, struct number_node **out) {
-    struct number_node *n = ARENA_NEW(a, struct number_node);
+struct error *parse_number(struct arena *tree, struct arena *lasting, const struct item *item, struct number_node **out) {
+    struct number_node *n = ARENA_NEW(tree, struct number_node);
     n->head = (struct node){.kind = NODE_NUMBER, .pos = item->pos};
     n->text = item->s;
     n->len = (uint32_t)item->len;
     if (item->type == ITEM_CHAR_CONSTANT) TRY(char_constant(item, n));
     else if (item->type == ITEM_COMPLEX) TRY(complex_constant(item, n));
     else TRY(plain_number(item, n));
-    set_ideal(item, n);
+    set_ideal(lasting, item, n);
     *out = n;
     return NULL;
 }

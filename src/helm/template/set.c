@@ -36,46 +36,83 @@ const struct go_func *set_function(const struct template_set *set, const char *n
     return v ? v->func : NULL;
 }
 
-const struct template *set_find(const struct template_set *set, const char *name, size_t len) {
+/* Parsed or not; *owner: the set that has it. */
+static struct template *find(struct template_set *set, const char *name, size_t len, struct template_set **owner) {
     uint32_t hash = value_hash(name, len);
     for (; set != NULL; set = set->parent) {
         const struct value *v = value_map_get_hashed(set->templates, name, len, hash);
-        if (v != NULL) return v->ptr;
+        if (v == NULL) continue;
+        *owner = set;
+        return v->ptr;
     }
     return NULL;
 }
 
+/* Parses what was deferred. */
+static struct error *complete(struct template_set *set, struct arena *tree, struct template *t) {
+    struct parsed parsed = {0};
+    TRY(parse_text(set, tree, t->name, t->text, t->len, &parsed));
+    *t = *parsed.templates[0]; /* text_defines was false: there are no others */
+    return NULL;
+}
+
+struct error *set_find(struct template_set *set, const char *name, size_t len, const struct template **out) {
+    struct template_set *owner;
+    struct template *t = find(set, name, len, &owner);
+    *out = t;
+    return t != NULL && t->root == NULL ? complete(owner, owner->arena, t) : NULL;
+}
+
 void set_add(struct template_set *set, const struct parsed *parsed) {
+    struct template_set *owner;
     for (size_t i = 0; i < parsed->count; i++) {
         struct template *t = parsed->templates[i];
-        if (t->empty && set_find(set, t->name, t->name_len) != NULL) continue;
+        if (t->empty && find(set, t->name, t->name_len, &owner) != NULL) continue;
         value_map_set(set->templates, t->name, t->name_len, (struct value){.ptr = t});
     }
 }
 
 struct error *template_parse(struct template_set *set, const char *name, const char *text, size_t len) {
     struct parsed parsed = {0};
-    TRY(parse_text(set, name, text, len, &parsed));
+    TRY(parse_text(set, set->arena, name, text, len, &parsed));
     set_add(set, &parsed);
     return NULL;
 }
 
-bool template_defined(const struct template_set *set, const char *name, size_t len) { return set_find(set, name, len) != NULL; }
+bool template_defer(struct template_set *set, const char *name, const char *text, size_t len) {
+    struct template_set *owner;
+    size_t name_len = strlen(name);
+    if (text_defines(text, len) || find(set, name, name_len, &owner) != NULL) return false;
+    struct template *t = ARENA_NEW(set->arena, struct template);
+    *t = (struct template){.name = name, .name_len = name_len, .parse_name = name, .text = text, .len = len};
+    value_map_set(set->templates, name, name_len, (struct value){.ptr = t});
+    return true;
+}
 
-const char **template_names(const struct template_set *set, struct arena *a, size_t *count) {
-    struct value all = value_map_new(a, &go_map);
-    for (; set != NULL; set = set->parent) {
-        const struct value own = {.type = &go_map, .map = set->templates};
-        VALUE_EACH(e, own) value_map_set(all.map, e->key, e->key_len, value_nil());
+struct error *template_load(struct template_set *set, struct arena *scratch, const char *name, const char *text, size_t len) {
+    struct template_set *owner;
+    struct template *t = find(set, name, strlen(name), &owner);
+    if (t == NULL || t->text != text) { /* another has taken its place */
+        struct parsed unused = {0};
+        return parse_text(set, scratch, name, text, len, &unused);
     }
-    const char **names = arena_calloc(a, value_len(all) + 1, sizeof(*names));
-    *count = 0;
-    VALUE_EACH(e, all) names[(*count)++] = arena_strndup(a, e->key, e->key_len);
-    return names;
+    if (t->root != NULL) return NULL;
+    TRY(complete(owner, scratch, t));
+    t->lent = true;
+    return NULL;
+}
+
+void template_unload(struct template_set *set, const char *name) {
+    struct template_set *owner;
+    struct template *t = find(set, name, strlen(name), &owner);
+    if (t == NULL || !t->lent) return;
+    t->root = NULL;
+    t->lent = false;
 }
 
 struct error *template_execute(struct go_run *run, const char *name, size_t len, struct value dot, struct buf *out) {
-    const struct template *t = set_find(run->templates, name, len);
+    const struct template *t;
+    TRY(set_find(run->templates, name, len, &t));
     if (t != NULL) return execute(run, t, dot, out, 0);
     cleanup_buf struct buf wanted = {0}, own = {0};
     go_quote(&wanted, name, len);
@@ -92,7 +129,7 @@ static struct error *parse_cached(struct template_set *root, const char *name, c
     }
     text = arena_strndup(root->arena, text, len);
     struct parsed *parsed = ARENA_NEW(root->arena, struct parsed);
-    TRY(parse_text(root, arena_strdup(root->arena, name), text, len, parsed));
+    TRY(parse_text(root, root->arena, arena_strdup(root->arena, name), text, len, parsed));
     value_map_set(root->cache, text, len, (struct value){.ptr = parsed});
     *out = parsed;
     return NULL;

@@ -26,9 +26,13 @@ struct template_set *template_set_new(struct arena *a, const char *name, const s
  * exists, any other does. Name and text are not copied; they must live as long as the set. */
 MUST_CHECK struct error *template_parse(struct template_set *set, const char *name, const char *text, size_t len);
 
-bool template_defined(const struct template_set *set, const char *name, size_t len);
-/* Names of all templates with a body that the set sees, sorted. */
-const char **template_names(const struct template_set *set, struct arena *a, size_t *count);
+/* Remembers `text` as the template `name`, to be parsed when it is executed; errors of its syntax come then. false: it must be parsed
+ * now, since it defines other templates or there is one of its name. */
+bool template_defer(struct template_set *set, const char *name, const char *text, size_t len);
+/* Parses a deferred text. The tree lives in `scratch`, which must not be reset before template_unload; what values may refer to
+ * lives in the set's arena. Not while the template or one that it executes runs. */
+MUST_CHECK struct error *template_load(struct template_set *set, struct arena *scratch, const char *name, const char *text, size_t len);
+void template_unload(struct template_set *set, const char *name);
 
 /* Executes a template of run->templates with `dot` and appends to `out`. Unknown names: "template: no template %q
  * associated with template %q", as ExecuteTemplate says. When `out` overflows its maximum, that is an error too, as are
