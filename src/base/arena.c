@@ -37,6 +37,13 @@ void arena_free(struct arena *a) {
     *a = (struct arena){0};
 }
 
+static char *end_of(struct arena_block *b) { return b->data + b->size; }
+
+static void open_block(struct arena *a, struct arena_block *b) {
+    a->at = b->data;
+    a->end = end_of(b);
+}
+
 void arena_reset(struct arena *a) {
     if (EACH_ITS_OWN || a->blocks == NULL) {
         arena_free(a);
@@ -47,8 +54,8 @@ void arena_reset(struct arena *a) {
         free(a->blocks);
         a->blocks = next;
     }
-    a->used = a->total = 0;
-    a->size = a->blocks->size;
+    open_block(a, a->blocks);
+    a->total = 0;
 }
 
 static void *own_block(struct arena *a, size_t size) {
@@ -59,26 +66,25 @@ static void *own_block(struct arena *a, size_t size) {
     } else {
         b->next = a->blocks;
         a->blocks = b;
-        a->used = a->size = size;
+        a->at = a->end = EACH_ITS_OWN ? NULL : end_of(b);
     }
     return b->data;
 }
 
-void *arena_alloc(struct arena *a, size_t size) {
+void *arena_alloc_block(struct arena *a, size_t size) {
     a->total += size;
     if (EACH_ITS_OWN) return own_block(a, size);
     size = round_up(size);
-    if (a->size - a->used < size) {
+    if ((size_t)(a->end - a->at) < size) {
         if (size > LARGEST_BLOCK / 4) return own_block(a, size);
-        size_t next = a->blocks == NULL ? FIRST_BLOCK : MIN(a->size * 2, (size_t)LARGEST_BLOCK);
-        struct arena_block *b = block_new(MAX(next, size));
+        size_t next = a->blocks == NULL ? FIRST_BLOCK : MIN(a->blocks->size * 2, (size_t)LARGEST_BLOCK);
+        struct arena_block *b = block_new(MAX(round_up(next), size));
         b->next = a->blocks;
         a->blocks = b;
-        a->used = 0;
-        a->size = b->size;
+        open_block(a, b);
     }
-    void *p = a->blocks->data + a->used;
-    a->used += size;
+    void *p = a->at;
+    a->at += size;
     return p;
 }
 
@@ -90,9 +96,9 @@ void *arena_calloc(struct arena *a, size_t count, size_t size) {
 
 void *arena_grow(struct arena *a, void *old, size_t old_size, size_t new_size) {
     size_t had = round_up(old_size), wanted = round_up(new_size);
-    if (!EACH_ITS_OWN && old != NULL && a->blocks != NULL && a->used >= had && (char *)old == a->blocks->data + a->used - had &&
-        a->used - had + wanted <= a->size) {
-        a->used += wanted - had;
+    char *start = old;
+    if (!EACH_ITS_OWN && old != NULL && a->at == start + had && wanted <= (size_t)(a->end - start)) {
+        a->at = start + wanted;
         a->total += new_size - old_size;
         return old;
     }

@@ -8,7 +8,7 @@
 
 struct arena {
     struct arena_block *blocks; /* newest first */
-    size_t used, size;          /* of the newest block */
+    char *at, *end;             /* what is left of the newest block */
     size_t total;               /* bytes handed out, for limits and metrics */
 };
 
@@ -17,7 +17,14 @@ void arena_free(struct arena *a);
 /* Frees everything but keeps the first block for reuse. */
 void arena_reset(struct arena *a);
 
-void *arena_alloc(struct arena *a, size_t size) __attribute__((returns_nonnull, malloc)); /* 16-byte aligned */
+void *arena_alloc_block(struct arena *a, size_t size) __attribute__((returns_nonnull, malloc)); /* arena_alloc's, when the block is full */
+static inline __attribute__((returns_nonnull, malloc)) void *arena_alloc(struct arena *a, size_t size) { /* 16-byte aligned */
+    if (size >= (size_t)(a->end - a->at)) return arena_alloc_block(a, size);
+    void *p = a->at;
+    a->at += (size + 15) & ~(size_t)15; /* blocks end at a multiple of 16 */
+    a->total += size;
+    return p;
+}
 void *arena_calloc(struct arena *a, size_t count, size_t size) __attribute__((returns_nonnull, malloc));
 /* Grows an allocation made from `a`; in place when it is the newest one. */
 void *arena_grow(struct arena *a, void *old, size_t old_size, size_t new_size) __attribute__((returns_nonnull));

@@ -6,9 +6,11 @@
 #include <pthread.h>
 
 static uint64_t seed[2];
+static bool seeded;
 static void seed_make(void) {
     random_bytes(seed, sizeof(seed));
     seed[0] |= 1;
+    __atomic_store_n(&seeded, true, __ATOMIC_RELEASE);
 }
 
 static uint64_t mix(uint64_t a, uint64_t b) {
@@ -16,18 +18,26 @@ static uint64_t mix(uint64_t a, uint64_t b) {
     return (uint64_t)m ^ (uint64_t)(m >> 64);
 }
 
+/* Fewer than eight bytes as one word. */
+static uint64_t last_word(const char *s, size_t n) {
+    uint32_t low, high;
+    if (n < 4) return n == 0 ? 0 : (uint64_t)(unsigned char)s[0] | (uint64_t)(unsigned char)s[n / 2] << 8 | (uint64_t)(unsigned char)s[n - 1] << 16;
+    memcpy(&low, s, 4);
+    memcpy(&high, s + n - 4, 4);
+    return low | (uint64_t)high << 32;
+}
+
 /* Multiply-and-fold over 8-byte words with secret operands (the construction of wyhash). */
 uint64_t hash_bytes(const void *p, size_t n) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, seed_make);
+    if (!__atomic_load_n(&seeded, __ATOMIC_ACQUIRE)) pthread_once(&once, seed_make);
     const char *s = p;
     uint64_t h = seed[0] ^ (n * UINT64_C(0x9E3779B97F4A7C15)), word;
     for (; n >= 8; s += 8, n -= 8) {
         memcpy(&word, s, 8);
         h = mix(h ^ word, seed[1] ^ UINT64_C(0xD6E8FEB86659FD93));
     }
-    word = 0;
-    if (n) memcpy(&word, s, n);
+    word = last_word(s, n);
     h = mix(h ^ word, seed[1] ^ UINT64_C(0xA0761D6478BD642F));
     return mix(h, UINT64_C(0xE7037ED1A0B428DB));
 }

@@ -13,12 +13,15 @@ enum {
 void engine_drop_no_value(struct buf *text) {
     static const char mark[] = "<no value>";
     const size_t n = sizeof mark - 1;
-    char *at = text->len >= n ? memmem(text->data, text->len, mark, n) : NULL;
-    if (at == NULL) return;
-    char *to = at, *end = text->data + text->len;
-    while (at < end) {
-        if ((size_t)(end - at) >= n && memcmp(at, mark, n) == 0) at += n;
-        else *to++ = *at++;
+    if (text->len < n) return;
+    char *at = text->data, *to = at, *end = text->data + text->len;
+    for (char *next; at < end; at = next) {
+        bool marked = (size_t)(end - at) >= n && memcmp(at, mark, n) == 0;
+        char *from = marked ? at + n : at;
+        next = memchr(from + !marked, mark[0], (size_t)(end - from - !marked)); /* rare, and sought faster than the whole mark */
+        if (next == NULL) next = end;
+        if (to != from) memmove(to, from, (size_t)(next - from));
+        to += next - from;
     }
     *to = '\0';
     text->len = (size_t)(to - text->data);

@@ -51,6 +51,15 @@ static const char *cut(char *start, char *end) {
     return start;
 }
 
+/* The line break before the next line that begins with "---". */
+static char *line_of_dashes(char *from, const char *end) {
+    while ((from = memchr(from, '\n', (size_t)(end - from))) != NULL) {
+        if (end - from >= 4 && memcmp(from, "\n---", 4) == 0) return from;
+        from++;
+    }
+    return NULL;
+}
+
 /* The separator is (?:^|\s*\n)---\s* in the trimmed text: one that starts the text, or a line break, dashes, and all space around. */
 const char **manifests_split_in_place(struct arena *a, char *text, size_t len, size_t *count) {
     char *end = text + len, *at, *after;
@@ -64,7 +73,7 @@ const char **manifests_split_in_place(struct arena *a, char *text, size_t len, s
     for (;; first = false) {
         char *match = first ? text : NULL;
         after = text + 3;
-        if (!first && from < end && (at = memmem(from, (size_t)(end - from), "\n---", 4)) != NULL) {
+        if (!first && from < end && (at = line_of_dashes(from, end)) != NULL) {
             after = at + 4;
             while (at > start && is_space(at[-1])) at--;
             match = at;

@@ -10,17 +10,17 @@
 
 enum item_type {
     ITEM_ERROR, ITEM_BOOL, ITEM_CHAR, ITEM_CHAR_CONSTANT, ITEM_COMPLEX, ITEM_ASSIGN, ITEM_DECLARE, ITEM_EOF, ITEM_FIELD, ITEM_IDENTIFIER,
-    ITEM_LEFT_DELIM, ITEM_LEFT_PAREN, ITEM_NUMBER, ITEM_PIPE, ITEM_RAW_STRING, ITEM_RIGHT_DELIM, ITEM_RIGHT_PAREN, ITEM_SPACE, ITEM_STRING,
+    ITEM_LEFT_DELIM, ITEM_LEFT_PAREN, ITEM_NUMBER, ITEM_PIPE, ITEM_RAW_STRING, ITEM_RIGHT_DELIM, ITEM_RIGHT_PAREN, ITEM_STRING,
     ITEM_TEXT, ITEM_VARIABLE,
     ITEM_KEYWORD, /* only divides: keywords come behind */
     ITEM_BLOCK, ITEM_BREAK, ITEM_CONTINUE, ITEM_DOT, ITEM_DEFINE, ITEM_ELSE, ITEM_END, ITEM_IF, ITEM_NIL, ITEM_RANGE, ITEM_TEMPLATE, ITEM_WITH,
 };
 
 struct item {
-    enum item_type type;
-    uint32_t pos, line; /* line: from 1 */
-    const char *s;      /* the text, or an error's message */
-    size_t len;
+    uint8_t type; /* enum item_type */
+    bool spaced;  /* there is white space in front of it */
+    uint32_t pos, line, len; /* line: from 1 */
+    const char *s;           /* the text, or an error's message */
 };
 
 struct lexer {
@@ -29,11 +29,11 @@ struct lexer {
     size_t len, pos, start; /* start: of the current item */
     uint32_t line, start_line;
     int paren_depth;
-    bool at_eof, inside_action;
+    bool inside_action, spaced;
 };
 
 void lexer_init(struct lexer *l, struct arena *a, const char *text, size_t len);
-struct item lexer_next(struct lexer *l);
+void lexer_next(struct lexer *l, struct item *out);
 /* As messages show an item: quoted, and cut after ten characters. */
 void item_text(const struct item *i, struct buf *out);
 

@@ -1,4 +1,8 @@
-/* From text to items, one at a time. Outside of actions an item is all text up to the next {{, cut by trim markers. */
+/* From text to items, one at a time. Outside of actions an item is all text up to the next {{, cut by trim markers. White space inside
+ * of actions is no item (as in Go) but a mark on the one behind it.
+ *
+ * Half of the time that a chart takes is spent here and in the parser, so bytes are looked up in a table of classes, and only what is
+ * not ASCII is decoded. */
 #include "helm/go/strconv.h"
 #include "helm/go/unicode.h"
 #include "helm/template/internal.h"
@@ -15,8 +19,6 @@ static const struct {
     WORD("false", ITEM_BOOL),
 };
 
-enum { END_OF_INPUT = UINT32_MAX };
-
 void lexer_init(struct lexer *l, struct arena *a, const char *text, size_t len) {
     *l = (struct lexer){.arena = a, .input = text, .len = len, .line = 1, .start_line = 1};
 }
@@ -31,151 +33,106 @@ void item_text(const struct item *i, struct buf *out) {
     } else go_quote(out, i->s, i->len);
 }
 
-/* ---- reading runes ---- */
+/* ---- bytes ---- */
 
-static uint32_t next(struct lexer *l) {
-    if (l->pos >= l->len) {
-        l->at_eof = true;
-        return END_OF_INPUT;
-    }
-    size_t width;
-    uint32_t r = rune_decode(l->input + l->pos, l->len - l->pos, &width);
-    l->pos += width;
-    if (r == '\n') l->line++;
-    return r;
-}
+enum { SPACE = 1, LETTER = 2 /* and underscores */, DECIMAL = 4, HEXADECIMAL = 8, OCTAL = 16, BINARY = 32, ENDS_WORD = 64 /* but }} */ };
 
-static void backup(struct lexer *l) {
-    if (l->at_eof || l->pos == 0) return;
-    size_t width;
-    uint32_t r = rune_decode_last(l->input, l->pos, &width);
-    l->pos -= width;
-    if (r == '\n') l->line--;
-}
+static const uint8_t classes[256] = {
+    [' '] = SPACE | ENDS_WORD, ['\t'] = SPACE | ENDS_WORD, ['\r'] = SPACE | ENDS_WORD, ['\n'] = SPACE | ENDS_WORD,
+    ['A' ... 'F'] = LETTER | HEXADECIMAL, ['G' ... 'Z'] = LETTER, ['a' ... 'f'] = LETTER | HEXADECIMAL, ['g' ... 'z'] = LETTER,
+    ['_'] = LETTER | DECIMAL | HEXADECIMAL | OCTAL | BINARY, ['0' ... '1'] = DECIMAL | HEXADECIMAL | OCTAL | BINARY,
+    ['2' ... '7'] = DECIMAL | HEXADECIMAL | OCTAL, ['8' ... '9'] = DECIMAL | HEXADECIMAL,
+    ['.'] = ENDS_WORD, [','] = ENDS_WORD, ['|'] = ENDS_WORD, [':'] = ENDS_WORD, [')'] = ENDS_WORD, ['('] = ENDS_WORD,
+};
 
-static uint32_t peek(struct lexer *l) {
-    uint32_t r = next(l);
-    backup(l);
-    return r;
-}
+static bool is(char c, unsigned wanted) { return (classes[(unsigned char)c] & wanted) != 0; }
 
-static bool one_of(uint32_t r, const char *set) { return r != 0 && r < 0x80 && strchr(set, (int)r) != NULL; }
+static const char *here(const struct lexer *l) { return l->input + l->pos; }
+static const char *end_of(const struct lexer *l) { return l->input + l->len; }
 
-static bool accept(struct lexer *l, const char *set) {
-    if (one_of(next(l), set)) return true;
-    backup(l);
-    return false;
-}
-
-static void accept_run(struct lexer *l, const char *set) {
-    while (one_of(next(l), set)) {}
-    backup(l);
-}
-
-static bool is_space(uint32_t r) { return r == ' ' || r == '\t' || r == '\r' || r == '\n'; }
-
-static const bool word_bytes[256] = {['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true, ['_'] = true};
-
-static bool is_alphanumeric(uint32_t r) {
-    if (r < 0x80) return word_bytes[r];
-    return r != END_OF_INPUT && (rune_is_letter(r) || rune_is_digit(r));
-}
+static bool two_at(const char *s, const char *end, char first, char second) { return end - s >= 2 && s[0] == first && s[1] == second; }
+static bool space_at(const char *s, const char *end) { return s < end && is(*s, SPACE); }
+static bool left_trim_at(const char *s, const char *end) { return s < end && *s == '-' && space_at(s + 1, end); }
+/* " -}}" */
+static bool right_trim_at(const char *s, const char *end) { return space_at(s, end) && end - s >= 4 && s[1] == '-' && s[2] == '}' && s[3] == '}'; }
 
 /* ---- items ---- */
 
-static struct item make(struct lexer *l, enum item_type type) {
-    struct item i = {.type = type, .pos = (uint32_t)l->start, .line = l->start_line, .s = l->input + l->start, .len = l->pos - l->start};
+static void make(struct lexer *l, enum item_type type, struct item *out) {
+    *out = (struct item){.type = (uint8_t)type, .spaced = l->spaced, .pos = (uint32_t)l->start, .line = l->start_line, .len = (uint32_t)(l->pos - l->start), .s = l->input + l->start};
     l->start = l->pos;
     l->start_line = l->line;
-    return i;
 }
 
-/* Counts the lines of text that was skipped without next(). */
+/* Counts the lines of text that was skipped. */
 static void count_lines(struct lexer *l) {
-    const char *s = l->input + l->start, *end = l->input + l->pos;
+    const char *s = l->input + l->start, *end = here(l);
     while (s < end && (s = memchr(s, '\n', (size_t)(end - s))) != NULL) l->line++, s++;
 }
 
 static void ignore(struct lexer *l) {
-    count_lines(l);
+    if (l->pos > l->start) count_lines(l);
     l->start = l->pos;
     l->start_line = l->line;
 }
 
 /* An error ends the input. */
-static struct item fail(struct lexer *l, const char *fmt, ...) PRINTF(2, 3);
-static struct item fail(struct lexer *l, const char *fmt, ...) {
+static void fail(struct lexer *l, struct item *out, const char *fmt, ...) PRINTF(3, 4);
+static void fail(struct lexer *l, struct item *out, const char *fmt, ...) {
     va_list args;
     va_start(args, fmt);
-    struct item i = {.type = ITEM_ERROR, .pos = (uint32_t)l->start, .line = l->start_line};
-    i.s = arena_vprintf(l->arena, fmt, args);
+    *out = (struct item){.type = ITEM_ERROR, .pos = (uint32_t)l->start, .line = l->start_line};
+    out->s = arena_vprintf(l->arena, fmt, args);
     va_end(args);
-    i.len = strlen(i.s);
+    out->len = (uint32_t)strlen(out->s);
     l->start = l->pos = l->len = 0;
-    return i;
 }
 
-static struct item fail_rune(struct lexer *l, const char *what, uint32_t r) {
+/* About the rune that comes next. */
+static void fail_rune(struct lexer *l, struct item *out, const char *what) {
     cleanup_buf struct buf b = {0};
-    if (r == END_OF_INPUT) buf_adds(&b, "U+FFFFFFFFFFFFFFFF");
-    else buf_printf(&b, "U+%04X", r);
+    size_t width;
+    if (l->pos >= l->len) {
+        fail(l, out, "%s U+FFFFFFFFFFFFFFFF", what);
+        return;
+    }
+    uint32_t r = rune_decode(here(l), l->len - l->pos, &width);
+    buf_printf(&b, "U+%04X", r);
     if (r <= RUNE_MAX && rune_is_print(r)) {
         buf_adds(&b, " '");
         buf_add_rune(&b, r);
         buf_addc(&b, '\'');
     }
-    return fail(l, "%s %s", what, buf_str(&b));
+    fail(l, out, "%s %s", what, buf_str(&b));
 }
 
-static bool at(const struct lexer *l, size_t pos, const char *s) {
-    size_t n = strlen(s);
-    return pos <= l->len && l->len - pos >= n && memcmp(l->input + pos, s, n) == 0;
-}
-
-static bool space_at(const struct lexer *l, size_t pos) { return pos < l->len && is_space((unsigned char)l->input[pos]); }
-static bool left_trim_at(const struct lexer *l, size_t pos) { return at(l, pos, "-") && space_at(l, pos + 1); }
-static bool right_trim_at(const struct lexer *l, size_t pos) { return space_at(l, pos) && at(l, pos + 1, "-"); }
-
-/* 0: no right delimiter here; else its length, with its trim marker. */
-static size_t right_delim(const struct lexer *l, bool *trim) {
-    *trim = right_trim_at(l, l->pos) && at(l, l->pos + 2, "}}");
-    return *trim ? 4 : at(l, l->pos, "}}") ? 2 : 0;
-}
+/* ---- text ---- */
 
 static void skip_spaces(struct lexer *l) {
-    while (space_at(l, l->pos)) l->pos++;
+    while (space_at(here(l), end_of(l))) l->pos++;
 }
 
-/* After {{ with its marker: false if it began a comment, which is skipped. */
-static bool comment(struct lexer *l, struct item *failed) {
+/* Skips a comment, which begins here; false: it is not well formed. */
+static bool skip_comment(struct lexer *l, struct item *failed) {
     l->pos += 2;
-    const char *end = l->pos <= l->len ? memmem(l->input + l->pos, l->len - l->pos, "*/", 2) : NULL;
-    failed->type = ITEM_ERROR;
-    if (end == NULL) {
-        *failed = fail(l, "unclosed comment");
-        return false;
-    }
+    const char *end = l->pos <= l->len ? memmem(here(l), l->len - l->pos, "*/", 2) : NULL;
+    if (end == NULL) return fail(l, failed, "unclosed comment"), false;
     l->pos = (size_t)(end - l->input) + 2;
-    bool trim;
-    size_t delim = right_delim(l, &trim);
-    if (delim == 0) {
-        *failed = fail(l, "comment ends before closing delimiter");
-        return false;
-    }
-    l->pos += delim;
+    bool trim = right_trim_at(here(l), end_of(l));
+    if (!trim && !two_at(here(l), end_of(l), '}', '}')) return fail(l, failed, "comment ends before closing delimiter"), false;
+    l->pos += trim ? 4 : 2;
     if (trim) skip_spaces(l);
     ignore(l);
     return true;
 }
 
-static struct item left_delim(struct lexer *l) {
+static void left_delim(struct lexer *l, bool trim, struct item *out) {
     l->pos += 2;
-    struct item i = make(l, ITEM_LEFT_DELIM);
-    if (left_trim_at(l, l->pos)) l->pos += 2;
+    make(l, ITEM_LEFT_DELIM, out);
+    if (trim) l->pos += 2;
     ignore(l);
     l->inside_action = true;
     l->paren_depth = 0;
-    return i;
 }
 
 static const char *find_open(const char *s, const char *end) {
@@ -191,201 +148,212 @@ bool text_defines(const char *text, size_t len) {
     while ((text = find_open(text, end)) != NULL) {
         text += 2;
         if (text < end && *text == '-') text++;
-        while (text < end && is_space((unsigned char)*text)) text++;
+        while (space_at(text, end)) text++;
         size_t left = (size_t)(end - text);
         if ((left >= 6 && memcmp(text, "define", 6) == 0) || (left >= 5 && memcmp(text, "block", 5) == 0)) return true;
     }
     return false;
 }
 
-static struct item lex_text(struct lexer *l) {
+static void lex_text(struct lexer *l, struct item *out) {
+    l->spaced = false;
+    const char *end = end_of(l);
     for (;;) {
-        const char *open = find_open(l->input + l->pos, l->input + l->len);
+        const char *open = find_open(here(l), end);
         if (open == NULL) {
-            if (l->len == l->start) return make(l, ITEM_EOF);
             l->pos = l->len;
+            if (l->len == l->start) return make(l, ITEM_EOF, out);
             count_lines(l);
-            return make(l, ITEM_TEXT);
+            return make(l, ITEM_TEXT, out);
         }
+        bool trim = left_trim_at(open + 2, end);
         size_t delim = (size_t)(open - l->input);
         l->pos = delim;
-        if (left_trim_at(l, delim + 2))
-            while (l->pos > l->start && space_at(l, l->pos - 1)) l->pos--;
-        count_lines(l);
-        struct item text = make(l, ITEM_TEXT);
+        while (trim && l->pos > l->start && is(l->input[l->pos - 1], SPACE)) l->pos--;
+        if (l->pos > l->start) {
+            count_lines(l);
+            make(l, ITEM_TEXT, out);
+            l->pos = delim;
+            return ignore(l);
+        }
         l->pos = delim;
         ignore(l);
-        if (text.len > 0) return text;
-        size_t body = delim + 2 + (left_trim_at(l, delim + 2) ? 2 : 0);
-        if (!at(l, body, "/*")) return left_delim(l);
-        l->pos = body;
+        const char *body = open + (trim ? 4 : 2);
+        if (!two_at(body, end, '/', '*')) return left_delim(l, trim, out);
+        l->pos = (size_t)(body - l->input);
         ignore(l);
-        struct item failed;
-        if (!comment(l, &failed)) return failed;
+        if (!skip_comment(l, out)) return;
     }
 }
 
-static struct item lex_right_delim(struct lexer *l) {
-    bool trim;
-    right_delim(l, &trim);
+/* ---- actions ---- */
+
+static void lex_right_delim(struct lexer *l, bool trim, struct item *out) {
+    if (l->paren_depth != 0) return fail(l, out, "unclosed left paren");
     if (trim) {
         l->pos += 2;
         ignore(l);
     }
     l->pos += 2;
-    struct item i = make(l, ITEM_RIGHT_DELIM);
+    make(l, ITEM_RIGHT_DELIM, out);
     if (trim) {
         skip_spaces(l);
         ignore(l);
     }
     l->inside_action = false;
-    return i;
 }
 
-/* A run of spaces; but the last may belong to " -}}". */
-static struct item lex_space(struct lexer *l) {
-    for (; space_at(l, l->pos); l->pos++) l->line += l->input[l->pos] == '\n';
-    if (at(l, l->pos, "-}}")) {
-        l->pos--;
-        l->line -= l->input[l->pos] == '\n';
-        if (l->pos == l->start) return lex_right_delim(l);
+/* Skips a run of spaces, but not the one that belongs to " -}}". */
+static void skip_to_item(struct lexer *l) {
+    const char *s = here(l), *end = end_of(l), *from = s;
+    for (; space_at(s, end) && !right_trim_at(s, end); s++) l->line += *s == '\n';
+    l->spaced = s > from;
+    l->start = l->pos = (size_t)(s - l->input);
+    l->start_line = l->line;
+}
+
+/* Is there a letter, digit or underscore at `s`? *width: its bytes. */
+static bool word_rune_at(const char *s, const char *end, size_t *width) {
+    *width = 1;
+    if (s >= end) return false;
+    if ((unsigned char)*s < 0x80) return is(*s, LETTER | DECIMAL);
+    uint32_t r = rune_decode(s, (size_t)(end - s), width);
+    return rune_is_letter(r) || rune_is_digit(r);
+}
+
+/* Skips letters, digits and underscores. May they end there? */
+static bool skip_word(struct lexer *l) {
+    const char *s = here(l), *end = end_of(l);
+    size_t width;
+    while (s < end && is(*s, LETTER | DECIMAL)) s++;
+    if (s < end && (unsigned char)*s >= 0x80) {
+        while (word_rune_at(s, end, &width)) s += width;
     }
-    return make(l, ITEM_SPACE);
+    l->pos = (size_t)(s - l->input);
+    return s == end || is(*s, ENDS_WORD) || two_at(s, end, '}', '}');
 }
 
-/* Skips letters, digits and underscores. */
-static void skip_word(struct lexer *l) {
-    for (;;) {
-        while (l->pos < l->len && word_bytes[(unsigned char)l->input[l->pos]]) l->pos++;
-        size_t width;
-        if (l->pos >= l->len || (unsigned char)l->input[l->pos] < 0x80) return;
-        if (!is_alphanumeric(rune_decode(l->input + l->pos, l->len - l->pos, &width))) return;
-        l->pos += width;
-    }
-}
-
-/* May an identifier end here? */
-static bool at_terminator(const struct lexer *l) {
-    if (l->pos >= l->len) return true;
-    switch (l->input[l->pos]) {
-    case ' ':
-    case '\t':
-    case '\r':
-    case '\n':
-    case '.':
-    case ',':
-    case '|':
-    case ':':
-    case ')':
-    case '(': return true;
-    default: return at(l, l->pos, "}}");
-    }
-}
-
-static struct item lex_identifier(struct lexer *l) {
-    skip_word(l);
-    if (!at_terminator(l)) return fail_rune(l, "bad character", peek(l));
-    const char *word = l->input + l->start;
-    size_t n = l->pos - l->start;
+static enum item_type word_type(const char *word, size_t n) {
     for (size_t i = 0; i < ARRAY_LEN(keywords) && n < sizeof(keywords[0].word); i++)
-        if (keywords[i].len == n && memcmp(keywords[i].word, word, n) == 0) return make(l, keywords[i].type);
-    return make(l, ITEM_IDENTIFIER);
+        if (keywords[i].word[0] == word[0] && keywords[i].len == n && memcmp(keywords[i].word, word, n) == 0) return keywords[i].type;
+    return ITEM_IDENTIFIER;
+}
+
+static void lex_identifier(struct lexer *l, struct item *out) {
+    if (!skip_word(l)) return fail_rune(l, out, "bad character");
+    make(l, word_type(l->input + l->start, l->pos - l->start), out);
 }
 
 /* .name or $name; the sign is behind. */
-static struct item lex_name(struct lexer *l, enum item_type type) {
-    if (at_terminator(l)) return make(l, type == ITEM_VARIABLE ? type : ITEM_DOT);
-    skip_word(l);
-    if (!at_terminator(l)) return fail_rune(l, "bad character", peek(l));
-    return make(l, type);
+static void lex_name(struct lexer *l, enum item_type type, struct item *out) {
+    size_t sign = l->pos;
+    if (!skip_word(l)) return fail_rune(l, out, "bad character");
+    make(l, l->pos == sign && type == ITEM_FIELD ? ITEM_DOT : type, out);
+}
+
+static bool accept(struct lexer *l, const char *set) {
+    if (l->pos >= l->len || *here(l) == '\0' || strchr(set, *here(l)) == NULL) return false;
+    l->pos++;
+    return true;
+}
+
+static void skip_digits(struct lexer *l, unsigned digits) {
+    while (l->pos < l->len && is(*here(l), digits)) l->pos++;
 }
 
 static bool scan_number(struct lexer *l) {
-    static const char decimal[] = "0123456789_", hexadecimal[] = "0123456789abcdefABCDEF_";
-    const char *digits = decimal;
+    unsigned digits = DECIMAL;
     accept(l, "+-");
     if (accept(l, "0")) {
-        if (accept(l, "xX")) digits = hexadecimal;
-        else if (accept(l, "oO")) digits = "01234567_";
-        else if (accept(l, "bB")) digits = "01_";
+        if (accept(l, "xX")) digits = HEXADECIMAL;
+        else if (accept(l, "oO")) digits = OCTAL;
+        else if (accept(l, "bB")) digits = BINARY;
     }
-    accept_run(l, digits);
-    if (accept(l, ".")) accept_run(l, digits);
-    if ((digits == decimal && accept(l, "eE")) || (digits == hexadecimal && accept(l, "pP"))) {
+    skip_digits(l, digits);
+    if (accept(l, ".")) skip_digits(l, digits);
+    if ((digits == DECIMAL && accept(l, "eE")) || (digits == HEXADECIMAL && accept(l, "pP"))) {
         accept(l, "+-");
-        accept_run(l, decimal);
+        skip_digits(l, DECIMAL);
     }
     accept(l, "i");
-    if (!is_alphanumeric(peek(l))) return true;
-    next(l);
+    size_t width;
+    if (!word_rune_at(here(l), end_of(l), &width)) return true;
+    l->pos += width;
     return false;
 }
 
-static struct item bad_number(struct lexer *l) {
+static void bad_number(struct lexer *l, struct item *out) {
     cleanup_buf struct buf b = {0};
     go_quote(&b, l->input + l->start, l->pos - l->start);
-    return fail(l, "bad number syntax: %s", buf_str(&b));
+    fail(l, out, "bad number syntax: %s", buf_str(&b));
 }
 
-static struct item lex_number(struct lexer *l) {
-    if (!scan_number(l)) return bad_number(l);
-    if (!one_of(peek(l), "+-")) return make(l, ITEM_NUMBER);
-    if (!scan_number(l) || l->input[l->pos - 1] != 'i') return bad_number(l);
-    return make(l, ITEM_COMPLEX);
+static void lex_number(struct lexer *l, struct item *out) {
+    if (!scan_number(l)) return bad_number(l, out);
+    if (l->pos >= l->len || (*here(l) != '+' && *here(l) != '-')) return make(l, ITEM_NUMBER, out);
+    if (!scan_number(l) || l->input[l->pos - 1] != 'i') return bad_number(l, out);
+    make(l, ITEM_COMPLEX, out);
 }
 
 /* Up to the closing quote; the first is behind. */
-static struct item lex_quoted(struct lexer *l, char quote, enum item_type type, const char *what) {
-    for (; l->pos < l->len && l->input[l->pos] != '\n'; l->pos++) {
-        if (l->input[l->pos] == quote) {
-            l->pos++;
-            return make(l, type);
+static void lex_quoted(struct lexer *l, char quote, enum item_type type, const char *what, struct item *out) {
+    const char *s = here(l), *end = end_of(l);
+    for (; s < end && *s != '\n'; s++) {
+        if (*s == quote) {
+            l->pos = (size_t)(s + 1 - l->input);
+            return make(l, type, out);
         }
-        if (l->input[l->pos] == '\\' && ++l->pos < l->len && l->input[l->pos] == '\n') break;
+        if (*s == '\\' && (++s == end || *s == '\n')) break;
     }
-    return fail(l, "unterminated %s", what);
+    fail(l, out, "unterminated %s", what);
 }
 
-static struct item lex_raw_string(struct lexer *l) {
-    const char *end = memchr(l->input + l->pos, '`', l->len - l->pos);
-    if (end == NULL) return fail(l, "unterminated raw quoted string");
+static void lex_raw_string(struct lexer *l, struct item *out) {
+    const char *end = memchr(here(l), '`', l->len - l->pos);
+    if (end == NULL) return fail(l, out, "unterminated raw quoted string");
     l->pos = (size_t)(end - l->input) + 1;
     count_lines(l);
-    return make(l, ITEM_RAW_STRING);
+    make(l, ITEM_RAW_STRING, out);
 }
 
-static struct item lex_action(struct lexer *l) {
-    bool trim;
-    char first = l->pos < l->len ? l->input[l->pos] : '\0';
-    if ((first == '}' || is_space((unsigned char)first)) && right_delim(l, &trim))
-        return l->paren_depth == 0 ? lex_right_delim(l) : fail(l, "unclosed left paren");
-    if (is_space((unsigned char)first)) return lex_space(l);
-    if (word_bytes[(unsigned char)first] && !(first >= '0' && first <= '9')) return lex_identifier(l);
-    uint32_t r = next(l);
-    switch (r) {
-    case END_OF_INPUT: return fail(l, "unclosed action");
-    case '=': return make(l, ITEM_ASSIGN);
-    case ':': return next(l) == '=' ? make(l, ITEM_DECLARE) : fail(l, "expected :=");
-    case '|': return make(l, ITEM_PIPE);
-    case '"': return lex_quoted(l, '"', ITEM_STRING, "quoted string");
-    case '`': return lex_raw_string(l);
-    case '\'': return lex_quoted(l, '\'', ITEM_CHAR_CONSTANT, "character constant");
-    case '$': return lex_name(l, ITEM_VARIABLE);
-    case '(': l->paren_depth++; return make(l, ITEM_LEFT_PAREN);
-    case ')': return --l->paren_depth < 0 ? fail(l, "unexpected right paren") : make(l, ITEM_RIGHT_PAREN);
-    default: break;
-    }
-    bool digit_follows = l->pos < l->len && l->input[l->pos] >= '0' && l->input[l->pos] <= '9';
-    if (r == '.' && l->pos < l->len && !digit_follows) return lex_name(l, ITEM_FIELD);
-    if (one_of(r, ".+-0123456789")) {
-        backup(l);
-        return lex_number(l);
-    }
-    if (is_alphanumeric(r)) {
-        backup(l);
-        return lex_identifier(l);
-    }
-    return r > ' ' && r < 0x7f ? make(l, ITEM_CHAR) : fail_rune(l, "unrecognized character in action:", r);
+static void lex_paren(struct lexer *l, char paren, struct item *out) {
+    l->paren_depth += paren == '(' ? 1 : -1;
+    if (l->paren_depth < 0) return fail(l, out, "unexpected right paren");
+    make(l, paren == '(' ? ITEM_LEFT_PAREN : ITEM_RIGHT_PAREN, out);
 }
 
-struct item lexer_next(struct lexer *l) { return l->inside_action ? lex_action(l) : lex_text(l); }
+/* What does not begin with an ASCII letter. */
+static void lex_sign(struct lexer *l, struct item *out) {
+    const char *s = here(l), *end = end_of(l);
+    size_t width;
+    if (is(*s, SPACE)) return lex_right_delim(l, true, out);
+    if (two_at(s, end, '}', '}')) return lex_right_delim(l, false, out);
+    if (is(*s, DECIMAL) || *s == '+' || *s == '-' || (*s == '.' && (s + 1 == end || (s[1] >= '0' && s[1] <= '9')))) return lex_number(l, out);
+    if ((unsigned char)*s >= 0x80 && word_rune_at(s, end, &width)) return lex_identifier(l, out);
+    if ((unsigned char)*s <= ' ' || (unsigned char)*s >= 0x7f) return fail_rune(l, out, "unrecognized character in action:");
+    l->pos++;
+    switch (*s) {
+    case '.': return lex_name(l, ITEM_FIELD, out);
+    case '$': return lex_name(l, ITEM_VARIABLE, out);
+    case '(':
+    case ')': return lex_paren(l, *s, out);
+    case '|': return make(l, ITEM_PIPE, out);
+    case '"': return lex_quoted(l, '"', ITEM_STRING, "quoted string", out);
+    case '`': return lex_raw_string(l, out);
+    case '\'': return lex_quoted(l, '\'', ITEM_CHAR_CONSTANT, "character constant", out);
+    case '=': return make(l, ITEM_ASSIGN, out);
+    case ':':
+        if (l->pos == l->len || *here(l) != '=') return fail(l, out, "expected :=");
+        l->pos++;
+        return make(l, ITEM_DECLARE, out);
+    default: return make(l, ITEM_CHAR, out);
+    }
+}
+
+void lexer_next(struct lexer *l, struct item *out) {
+    if (!l->inside_action) return lex_text(l, out);
+    skip_to_item(l);
+    if (l->pos >= l->len) return fail(l, out, "unclosed action");
+    if (is(*here(l), LETTER)) return lex_identifier(l, out);
+    lex_sign(l, out);
+}

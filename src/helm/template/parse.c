@@ -78,7 +78,7 @@ static struct error *unexpected(const struct parser *p, const struct item *token
 
 static struct item next(struct parser *p) {
     if (p->peeked > 0) p->peeked--;
-    else p->token[0] = lexer_next(&p->text->lexer);
+    else lexer_next(&p->text->lexer, &p->token[0]);
     return p->token[p->peeked];
 }
 
@@ -87,24 +87,18 @@ static void backup(struct parser *p) { p->peeked++; }
 static const struct item *peek(struct parser *p) {
     if (p->peeked > 0) return &p->token[p->peeked - 1];
     p->peeked = 1;
-    p->token[0] = lexer_next(&p->text->lexer);
+    lexer_next(&p->text->lexer, &p->token[0]);
     return &p->token[0];
 }
 
-static struct item next_non_space(struct parser *p) {
-    struct item i = next(p);
-    while (i.type == ITEM_SPACE) i = next(p);
-    return i;
-}
-
-/* Only looks: the item stays where it is until the next one is read. */
-static const struct item *peek_non_space(struct parser *p) {
-    while (peek(p)->type == ITEM_SPACE) p->peeked--;
-    return peek(p);
+/* Does a field follow without a space? */
+static bool field_follows(struct parser *p) {
+    const struct item *i = peek(p);
+    return i->type == ITEM_FIELD && !i->spaced;
 }
 
 static struct error *expect(struct parser *p, enum item_type type, const char *context, struct item *out) {
-    *out = next_non_space(p);
+    *out = next(p);
     return out->type == type ? NULL : unexpected(p, out, context);
 }
 
@@ -145,7 +139,7 @@ static const struct field_name *split_fields(struct parser *p, const struct item
         if (n >= ARRAY_LEN(few) && (n & (n - 1)) == 0) many = arena_grow(a, many, n * sizeof(f), 2 * n * sizeof(f));
         if (many != NULL) many[n++] = f;
         else few[n++] = f;
-        if (peek(p)->type != ITEM_FIELD) break;
+        if (!field_follows(p)) break;
     }
     *count = n;
     return many != NULL ? many : arena_dup(a, few, n * sizeof(*few));
@@ -269,7 +263,7 @@ static struct error *parenthesized(struct parser *p, const struct node **out) {
 
 /* *out is NULL if the next item begins no term. */
 static struct error *term(struct parser *p, const struct node **out) {
-    struct item i = next_non_space(p);
+    struct item i = next(p);
     *out = NULL;
     switch (i.type) {
     case ITEM_IDENTIFIER: return identifier(p, &i, out);
@@ -302,7 +296,7 @@ static struct error *term(struct parser *p, const struct node **out) {
 /* A term with fields behind it. Those of a field or variable become its own, at the place of the first of them. */
 static struct error *operand(struct parser *p, const struct node **out) {
     TRY(term(p, out));
-    if (*out == NULL || peek(p)->type != ITEM_FIELD) return NULL;
+    if (*out == NULL || !field_follows(p)) return NULL;
     const struct node *n = *out;
     struct item first = next(p);
     uint32_t count;
@@ -338,18 +332,16 @@ static struct error *operand(struct parser *p, const struct node **out) {
 /* ---- pipelines ---- */
 
 static struct error *command(struct parser *p, const struct command_node **out) {
-    struct command_node *c = NODE_NEW(p, command_node, NODE_COMMAND, peek_non_space(p)->pos);
+    struct command_node *c = NODE_NEW(p, command_node, NODE_COMMAND, peek(p)->pos);
     uint32_t mark = p->text->pending.count;
-    for (bool more = true; more;) {
-        peek_non_space(p);
-        const struct node *arg;
+    for (const struct node *arg = &c->head; arg != NULL;) {
         TRY(operand(p, &arg));
         if (arg != NULL) push(p, arg);
-        struct item i = next(p);
-        more = i.type == ITEM_SPACE;
-        if (i.type == ITEM_RIGHT_DELIM || i.type == ITEM_RIGHT_PAREN) backup(p);
-        else if (!more && i.type != ITEM_PIPE) return unexpected(p, &i, "operand");
+        if (arg == NULL || !peek(p)->spaced) break;
     }
+    struct item i = next(p);
+    if (i.type == ITEM_RIGHT_DELIM || i.type == ITEM_RIGHT_PAREN) backup(p);
+    else if (i.type != ITEM_PIPE) return unexpected(p, &i, "operand");
     if (p->text->pending.count == mark) return fail(p, "empty command");
     c->args = pop(p, mark, &c->count);
     *out = c;
@@ -358,28 +350,23 @@ static struct error *command(struct parser *p, const struct command_node **out) 
 
 /* The variables before := or = . */
 static struct error *declarations(struct parser *p, struct pipe_node *pipe, const char *context) {
-    while (peek_non_space(p)->type == ITEM_VARIABLE) {
-        struct item v = next_non_space(p), after = *peek(p), i = *peek_non_space(p);
+    while (peek(p)->type == ITEM_VARIABLE) {
+        struct item v = next(p), i = *peek(p);
         if (i.type == ITEM_ASSIGN || i.type == ITEM_DECLARE) {
             pipe->assign = i.type == ITEM_ASSIGN;
-            next_non_space(p);
+            next(p);
             declare(p, pipe, &v);
             return NULL;
         }
         if (i.type != ITEM_CHAR || *i.s != ',') {
-            p->token[1] = v; /* an operand: put it back, with the space behind it */
+            p->token[1] = v; /* an operand: put it back */
             p->peeked = 2;
-            if (after.type == ITEM_SPACE) {
-                p->token[1] = after;
-                p->token[2] = v;
-                p->peeked = 3;
-            }
             return NULL;
         }
-        next_non_space(p);
+        next(p);
         if (!str_eq(context, "range") || pipe->decl_count >= 1) return fail(p, "too many declarations in %s", context);
         declare(p, pipe, &v);
-        enum item_type following = peek_non_space(p)->type;
+        enum item_type following = peek(p)->type;
         if (following != ITEM_VARIABLE && following != ITEM_RIGHT_DELIM && following != ITEM_RIGHT_PAREN)
             return fail(p, "range can only initialize variables");
     }
@@ -420,13 +407,13 @@ static bool begins_command(enum item_type type) {
 }
 
 static struct error *pipeline(struct parser *p, const char *context, enum item_type end, struct pipe_node **out) {
-    struct pipe_node *pipe = NODE_NEW(p, pipe_node, NODE_PIPE, peek_non_space(p)->pos);
+    struct pipe_node *pipe = NODE_NEW(p, pipe_node, NODE_PIPE, peek(p)->pos);
     TRY(declarations(p, pipe, context));
     uint32_t first = p->vars.count, mark = p->text->pending.count;
     for (uint32_t i = 0; i < pipe->decl_count; i++)
         add_variable(p, pipe->decl[i]->name.s, pipe->decl[i]->name.len, pipe->decl[i]->slot);
     for (;;) {
-        struct item i = next_non_space(p);
+        struct item i = next(p);
         if (i.type == end) break;
         if (!begins_command(i.type)) return unexpected(p, &i, context);
         backup(p);
@@ -516,7 +503,7 @@ static struct error *branch(struct parser *p, enum node_kind kind, const char *c
 
 /* {{break}} or {{continue}}: the keyword is behind. */
 static struct error *jump(struct parser *p, enum node_kind kind, const char *what, uint32_t pos, const struct node **out) {
-    struct item i = next_non_space(p);
+    struct item i = next(p);
     if (i.type != ITEM_RIGHT_DELIM) return unexpected(p, &i, what);
     if (p->range_depth == 0) return fail(p, "%s outside {{range}}", what);
     *out = NODE_NEW(p, node, kind, pos);
@@ -524,7 +511,7 @@ static struct error *jump(struct parser *p, enum node_kind kind, const char *wha
 }
 
 static struct error *else_control(struct parser *p, const struct node **out) {
-    struct item i = *peek_non_space(p);
+    struct item i = *peek(p);
     if (i.type != ITEM_IF && i.type != ITEM_WITH) TRY(expect(p, ITEM_RIGHT_DELIM, "else", &i));
     *out = NODE_NEW(p, node, NODE_ELSE, i.pos);
     return NULL;
@@ -537,10 +524,10 @@ static struct error *template_name(struct parser *p, const struct item *i, const
 
 static struct error *template_control(struct parser *p, const struct node **out) {
     static const char context[] = "template clause";
-    struct item name = next_non_space(p);
+    struct item name = next(p);
     struct template_node *t = NODE_NEW(p, template_node, NODE_TEMPLATE, name.pos);
     TRY(template_name(p, &name, context, &t->name, &t->len));
-    if (next_non_space(p).type != ITEM_RIGHT_DELIM) {
+    if (next(p).type != ITEM_RIGHT_DELIM) {
         backup(p);
         struct pipe_node *pipe;
         TRY(pipeline(p, context, ITEM_RIGHT_DELIM, &pipe));
@@ -554,7 +541,7 @@ static struct error *definition(struct text *text, const struct parser *outer, c
 
 static struct error *block_control(struct parser *p, const struct node **out) {
     static const char context[] = "block clause";
-    struct item name = next_non_space(p);
+    struct item name = next(p);
     struct template_node *t = NODE_NEW(p, template_node, NODE_TEMPLATE, name.pos);
     TRY(template_name(p, &name, context, &t->name, &t->len));
     struct pipe_node *pipe;
@@ -566,7 +553,7 @@ static struct error *block_control(struct parser *p, const struct node **out) {
 }
 
 static struct error *action(struct parser *p, const struct node **out) {
-    struct item i = next_non_space(p);
+    struct item i = next(p);
     switch (i.type) {
     case ITEM_BLOCK: return block_control(p, out);
     case ITEM_BREAK: return jump(p, NODE_BREAK, "{{break}}", i.pos, out);
@@ -592,7 +579,7 @@ static struct error *action(struct parser *p, const struct node **out) {
 }
 
 static struct error *text_or_action(struct parser *p, const struct node **out) {
-    struct item i = next_non_space(p);
+    struct item i = next(p);
     if (i.type == ITEM_TEXT) {
         struct text_node *t = NODE_NEW(p, text_node, NODE_TEXT, i.pos);
         t->s = i.s;
@@ -608,9 +595,9 @@ static struct error *text_or_action(struct parser *p, const struct node **out) {
 }
 
 static struct error *item_list(struct parser *p, struct list_node **list, struct node *end) {
-    struct list_node *l = NODE_NEW(p, list_node, NODE_LIST, peek_non_space(p)->pos);
+    struct list_node *l = NODE_NEW(p, list_node, NODE_LIST, peek(p)->pos);
     uint32_t mark = p->text->pending.count;
-    while (peek_non_space(p)->type != ITEM_EOF) {
+    while (peek(p)->type != ITEM_EOF) {
         const struct node *n;
         TRY(text_or_action(p, &n));
         if (n->kind == NODE_END || n->kind == NODE_ELSE) {
@@ -685,7 +672,7 @@ static struct error *define(struct text *text) {
     static const char context[] = "define clause";
     struct parser p;
     parser_init(&p, text, "definition", strlen("definition"));
-    struct item name = next_non_space(&p), delim;
+    struct item name = next(&p), delim;
     TRY(template_name(&p, &name, context, &p.template->name, &p.template->name_len));
     TRY(expect(&p, ITEM_RIGHT_DELIM, context, &delim));
     struct list_node *root;
@@ -707,7 +694,7 @@ struct error *parse_text(struct template_set *set, struct arena *tree, const cha
     while (peek(&p)->type != ITEM_EOF) {
         if (peek(&p)->type == ITEM_LEFT_DELIM) {
             struct item delim = next(&p);
-            if (next_non_space(&p).type == ITEM_DEFINE) {
+            if (next(&p).type == ITEM_DEFINE) {
                 TRY(define(&shared));
                 continue;
             }
