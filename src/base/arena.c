@@ -7,17 +7,6 @@ struct arena_block {
     _Alignas(16) char data[];
 };
 
-#if defined(__SANITIZE_ADDRESS__)
-#define EACH_ITS_OWN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define EACH_ITS_OWN 1
-#endif
-#endif
-#ifndef EACH_ITS_OWN
-#define EACH_ITS_OWN 0
-#endif
-
 enum { FIRST_BLOCK = 4096 - sizeof(struct arena_block) - 16, LARGEST_BLOCK = 256 * 1024 };
 
 static size_t round_up(size_t n) { return (n + 15) & ~(size_t)15; }
@@ -45,7 +34,7 @@ static void open_block(struct arena *a, struct arena_block *b) {
 }
 
 void arena_reset(struct arena *a) {
-    if (EACH_ITS_OWN || a->blocks == NULL) {
+    if (ARENA_EACH_ITS_OWN || a->blocks == NULL) {
         arena_free(a);
         return;
     }
@@ -60,20 +49,20 @@ void arena_reset(struct arena *a) {
 
 static void *own_block(struct arena *a, size_t size) {
     struct arena_block *b = block_new(size);
-    if (a->blocks != NULL && !EACH_ITS_OWN) { /* behind the newest, which has room left */
+    if (a->blocks != NULL && !ARENA_EACH_ITS_OWN) { /* behind the newest, which has room left */
         b->next = a->blocks->next;
         a->blocks->next = b;
     } else {
         b->next = a->blocks;
         a->blocks = b;
-        a->at = a->end = EACH_ITS_OWN ? NULL : end_of(b);
+        a->at = a->end = end_of(b);
     }
     return b->data;
 }
 
 void *arena_alloc_block(struct arena *a, size_t size) {
     a->total += size;
-    if (EACH_ITS_OWN) return own_block(a, size);
+    if (ARENA_EACH_ITS_OWN) return own_block(a, size);
     size = round_up(size);
     if ((size_t)(a->end - a->at) < size) {
         if (size > LARGEST_BLOCK / 4) return own_block(a, size);
@@ -97,7 +86,7 @@ void *arena_calloc(struct arena *a, size_t count, size_t size) {
 void *arena_grow(struct arena *a, void *old, size_t old_size, size_t new_size) {
     size_t had = round_up(old_size), wanted = round_up(new_size);
     char *start = old;
-    if (!EACH_ITS_OWN && old != NULL && a->at == start + had && wanted <= (size_t)(a->end - start)) {
+    if (!ARENA_EACH_ITS_OWN && old != NULL && a->at == start + had && wanted <= (size_t)(a->end - start)) {
         a->at = start + wanted;
         a->total += new_size - old_size;
         return old;

@@ -6,6 +6,17 @@
 #include "base/base.h"
 #include <stdarg.h>
 
+#if defined(__SANITIZE_ADDRESS__)
+#define ARENA_EACH_ITS_OWN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ARENA_EACH_ITS_OWN 1
+#endif
+#endif
+#ifndef ARENA_EACH_ITS_OWN
+#define ARENA_EACH_ITS_OWN 0
+#endif
+
 struct arena {
     struct arena_block *blocks; /* newest first */
     char *at, *end;             /* what is left of the newest block */
@@ -19,7 +30,7 @@ void arena_reset(struct arena *a);
 
 void *arena_alloc_block(struct arena *a, size_t size) __attribute__((returns_nonnull, malloc)); /* arena_alloc's, when the block is full */
 static inline __attribute__((returns_nonnull, malloc)) void *arena_alloc(struct arena *a, size_t size) { /* 16-byte aligned */
-    if (size >= (size_t)(a->end - a->at)) return arena_alloc_block(a, size);
+    if (ARENA_EACH_ITS_OWN || size >= (size_t)(a->end - a->at)) return arena_alloc_block(a, size);
     void *p = a->at;
     a->at += (size + 15) & ~(size_t)15; /* blocks end at a multiple of 16 */
     a->total += size;

@@ -22,11 +22,14 @@ static const struct {
 };
 
 static bool resolve_word(const char *s, struct json *out) {
-    if (strlen(s) > 5) return false;
+    if (*s >= '0' && *s <= '9') return false;
+    if (strnlen(s, 6) > 5) return false;
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-        if (!str_in(s, words[i].names)) continue;
-        *out = words[i].value;
-        return true;
+        for (const char *const *name = words[i].names; *name != NULL; name++) {
+            if (**name != *s || strcmp(*name, s) != 0) continue;
+            *out = words[i].value;
+            return true;
+        }
     }
     return false;
 }

@@ -1,6 +1,6 @@
 /* The YAML that people and templates write, read an order of magnitude faster than by libyaml: block mappings and
- * sequences, scalars on one line, literal blocks. Everything else (flow collections, anchors, tags, folded and multi-line
- * scalars, keys that are no plain words, doubled keys, errors of any kind) is left to libyaml: whoever calls this asks
+ * sequences, flow collections and scalars on one line, texts in single quotes on several, literal blocks. Everything else (anchors, tags,
+ * folded and other multi-line scalars, keys that are no plain words, doubled keys, errors of any kind) is left to libyaml: whoever calls this asks
  * it when the answer is no. What is read means the same to both; tests/fuzz/fuzz_yaml.c compares them. */
 #include "base/str.h"
 #include "json/index.h"
@@ -56,7 +56,18 @@ static bool is_dash(const struct simple *s) {
 
 static bool key_char(char c, bool first) {
     if ((c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || c == '_' || c == '.' || c == '/') return true;
-    return !first && c != '\0' && strchr("-$@+*~=()", c) != NULL;
+    switch (c) {
+    case '-':
+    case '$':
+    case '@':
+    case '+':
+    case '*':
+    case '~':
+    case '=':
+    case '(':
+    case ')': return !first;
+    default: return false;
+    }
 }
 
 /* The length of the plain or quoted key at p, with its quotes; 0: there is none that is followed by a colon. */
@@ -111,15 +122,47 @@ static bool double_quoted(struct simple *s, struct json *out) {
     return true;
 }
 
-static bool single_quoted(struct simple *s, struct json *out) {
-    const char *start = ++s->p;
-    for (; !eol(s); s->p++) {
-        if (*s->p != '\'') continue;
-        if (s->p + 1 == s->end || s->p[1] != '\'') break;
-        s->p++;
+/* Moves to the quote that ends the text; counts its lines. Lines behind the first must be indented by more than `indent`. */
+static bool find_single_quote(struct simple *s, long indent, size_t *breaks) {
+    for (*breaks = 0; !at_end(s); s->p++) {
+        if (*s->p == '\t') return false; /* libyaml knows which of them count */
+        if (*s->p == '\n') {
+            ++*breaks;
+            s->line = s->p + 1;
+            while (s->p + 1 < s->end && s->p[1] == ' ') s->p++;
+            if (s->p + 1 < s->end && s->p[1] != '\n' && s->p + 1 - s->line <= indent) return false;
+        } else if (*s->p == '\'') {
+            if (s->p + 1 == s->end || s->p[1] != '\'') return true;
+            s->p++;
+        }
     }
-    if (eol(s)) return false;
+    return false;
+}
+
+/* Text over several lines: a line break is a space, n of them are n - 1; the spaces around them do not count. In place. */
+static char *fold(char *text) {
+    char *to = text;
+    for (const char *p = text; *p != '\0';) {
+        if (*p != '\n') {
+            *to++ = *p++;
+            continue;
+        }
+        while (to > text && to[-1] == ' ') to--;
+        size_t breaks = 0;
+        for (; *p == '\n' || *p == ' '; p++) breaks += *p == '\n';
+        if (breaks == 1) *to++ = ' ';
+        for (; breaks > 1; breaks--) *to++ = '\n';
+    }
+    *to = '\0';
+    return to;
+}
+
+static bool single_quoted(struct simple *s, long indent, struct json *out) {
+    const char *start = ++s->p;
+    size_t breaks;
+    if (!find_single_quote(s, indent, &breaks)) return false;
     char *text = arena_strndup(s->arena, start, (size_t)(s->p - start)), *to = text;
+    if (breaks > 0) fold(text);
     for (const char *p = text; *p != '\0'; p++) {
         *to++ = *p;
         if (*p == '\'') p++;
@@ -130,10 +173,17 @@ static bool single_quoted(struct simple *s, struct json *out) {
     return true;
 }
 
+/* What no plain scalar begins with, nor has inside of flow collections. */
+static const bool indicators[256] = {
+    ['?'] = true, [':'] = true,  [','] = true, ['['] = true, [']'] = true, ['{'] = true, ['}'] = true,  ['#'] = true,  ['&'] = true,
+    ['*'] = true, ['!'] = true,  ['|'] = true, ['>'] = true, ['"'] = true, ['%'] = true, ['\''] = true, ['@'] = true, ['`'] = true,
+    ['\t'] = true, ['\0'] = true,
+};
+
 /* Up to the end of the line or a comment. */
 static bool plain(struct simple *s, struct json *out) {
     const char *start = s->p;
-    if (strchr("?:,[]{}#&*!|>'\"%@`\t", *start) != NULL || is_dash(s)) return false;
+    if (indicators[(unsigned char)*start] || is_dash(s)) return false;
     for (; !eol(s); s->p++) {
         if (*s->p == '\t' || (*s->p == ':' && (s->p + 1 == s->end || s->p[1] == ' ' || s->p[1] == '\n' || s->p[1] == '\t'))) return false;
         if (*s->p == '#' && s->p[-1] == ' ') break;
@@ -192,36 +242,75 @@ static bool literal(struct simple *s, long indent, struct json *out) {
     return !tab && !odd;
 }
 
+/* ---- flow collections on one line ---- */
+
+static bool flow_collection(struct simple *s, struct json *out);
+
 static bool flow_item(struct simple *s, struct json *out) {
+    const char *line = s->line;
+    if (++s->elements > s->max_elements) return false;
+    if (*s->p == '[' || *s->p == '{') return flow_collection(s, out);
     if (*s->p == '"') return double_quoted(s, out);
-    if (*s->p == '\'') return single_quoted(s, out);
+    if (*s->p == '\'') return single_quoted(s, 0, out) && s->line == line;
     const char *start = s->p;
-    while (!eol(s) && strchr("?:,[]{}#&*!|>'\"%@`\t", *s->p) == NULL) s->p++;
+    while (!eol(s) && !indicators[(unsigned char)*s->p]) s->p++;
     const char *stop = s->p;
     while (stop > start && stop[-1] == ' ') stop--;
-    if (stop == start || *start == '-' || eol(s) || (*s->p != ',' && *s->p != ']')) return false;
+    if (stop == start || *start == '-' || eol(s) || (*s->p != ',' && *s->p != ']' && *s->p != '}')) return false;
     *out = string(s, start, (size_t)(stop - start));
     struct json v;
     if (yaml_resolve(out->s, &v) == YAML_VALUE) *out = v;
     return out->type != JSON_DOUBLE || out->d - out->d == 0;
 }
 
-/* [a, 'b', "c"] of scalars. */
+/* Behind an item: a comma, which is skipped, or the end. */
+static bool flow_next(struct simple *s, char end) {
+    skip_spaces(s);
+    if (eol(s) || (*s->p != ',' && *s->p != end)) return false;
+    if (*s->p == ',') s->p++;
+    skip_spaces(s);
+    return !eol(s);
+}
+
+/* [a, 'b', "c"] */
 static bool flow_sequence(struct simple *s, struct json *out) {
     struct json_array items = {.arena = s->arena};
-    s->p++;
-    for (skip_spaces(s); !eol(s) && *s->p != ']'; skip_spaces(s)) {
+    while (*s->p != ']') {
         struct json item;
-        if (++s->elements > s->max_elements || !flow_item(s, &item)) return false;
+        if (!flow_item(s, &item) || !flow_next(s, ']')) return false;
         json_array_add(&items, &item);
-        skip_spaces(s);
-        if (eol(s) || (*s->p != ',' && *s->p != ']')) return false;
-        if (*s->p == ',') s->p++;
     }
-    if (eol(s)) return false;
-    s->p++;
     *out = (struct json){.type = JSON_ARRAY, .len = (uint32_t)items.len, .items = items.items};
     return true;
+}
+
+static bool finish_mapping(const struct json_object *members, struct json *out);
+
+/* {a: b, "c": d} */
+static bool flow_mapping(struct simple *s, struct json *out) {
+    struct json_object members = {.arena = s->arena};
+    while (*s->p != '}') {
+        struct json_member m;
+        size_t n = key_length(s);
+        if (n == 0 || !read_key(s, n, &m)) return false;
+        skip_spaces(s);
+        if (eol(s) || !flow_item(s, &m.value) || !flow_next(s, '}')) return false;
+        json_object_add(&members, m.key, &m.value);
+        members.members[members.len - 1].key_len = m.key_len;
+    }
+    return finish_mapping(&members, out);
+}
+
+static bool flow_collection(struct simple *s, struct json *out) {
+    if (s->depth >= s->max_depth) return false;
+    bool mapping = *s->p++ == '{';
+    skip_spaces(s);
+    if (eol(s)) return false;
+    s->depth++;
+    bool ok = mapping ? flow_mapping(s, out) : flow_sequence(s, out);
+    s->depth--;
+    s->p++;
+    return ok;
 }
 
 /* A value on the line of its key or dash, or on a line of its own. */
@@ -232,15 +321,11 @@ static bool inline_value(struct simple *s, long indent, struct json *out) {
         if (!double_quoted(s, out)) return false;
         break;
     case '\'':
-        if (!single_quoted(s, out)) return false;
+        if (!single_quoted(s, indent, out)) return false;
         break;
     case '[':
-        if (!flow_sequence(s, out)) return false;
-        break;
     case '{':
-        if (s->p + 1 == s->end || s->p[1] != '}') return false;
-        *out = json_empty_object;
-        s->p += 2;
+        if (!flow_collection(s, out)) return false;
         break;
     default:
         if (!plain(s, out)) return false;
@@ -266,6 +351,16 @@ static bool value(struct simple *s, long indent, bool same, struct json *out) {
     return is_dash(s) || key_length(s) > 0 ? block(s, below, out) : inline_value(s, indent, out);
 }
 
+/* No key may be there twice. */
+static bool finish_mapping(const struct json_object *members, struct json *out) {
+    cleanup_index struct member_index x = {0};
+    member_index_init(&x, members->members, (uint32_t)members->len);
+    for (uint32_t i = 0; i < members->len; i++)
+        if (member_index_add(&x, i) >= 0) return false;
+    *out = members->len == 0 ? json_empty_object : (struct json){.type = JSON_OBJECT, .len = (uint32_t)members->len, .members = members->members};
+    return true;
+}
+
 static bool mapping(struct simple *s, long indent, struct json *out) {
     struct json_object members = {.arena = s->arena};
     do {
@@ -276,12 +371,7 @@ static bool mapping(struct simple *s, long indent, struct json *out) {
         members.members[members.len - 1].key_len = m.key_len;
     } while (content(s) == indent);
     if (column(s) > indent && !at_end(s)) return false;
-    cleanup_index struct member_index x = {0};
-    member_index_init(&x, members.members, (uint32_t)members.len);
-    for (uint32_t i = 0; i < members.len; i++)
-        if (member_index_add(&x, i) >= 0) return false;
-    *out = (struct json){.type = JSON_OBJECT, .len = (uint32_t)members.len, .members = members.members};
-    return true;
+    return finish_mapping(&members, out);
 }
 
 static bool sequence(struct simple *s, long indent, struct json *out) {

@@ -144,6 +144,45 @@ static void values_of_a_chart_are_not_changed_by_a_render(void **state) {
     assert_non_null(strstr(out.data, "x: 2"));
 }
 
+/* A chart of some templates, rendered. */
+static struct error *render_templates(struct arena *a, const char *const (*templates)[2], size_t count, struct buf *out) {
+    struct chart_files files = {0};
+    chart_files_add(a, &files, (struct chart_file){"Chart.yaml", "{apiVersion: v2, name: a, version: 1.0.0}", 41});
+    for (size_t i = 0; i < count; i++) chart_files_add(a, &files, (struct chart_file){templates[i][0], templates[i][1], strlen(templates[i][1])});
+    return render(a, files, value_map_new(a, &go_map), out);
+}
+
+/* helm parses all templates before it runs any; here most are parsed when their turn comes. */
+static void mistakes_of_syntax_go_before_what_fails_earlier(void **state) {
+    (void)state;
+    static const char *const templates[][2] = {
+        {"templates/z.yaml", "{{ fail \"stop\" }}"}, {"templates/y.yaml", "a: {{ 1 }"}, {"templates/x.yaml", "{{ if }}"}, {"templates/w.yaml", "{{ define \"x\" }}"}};
+    static const char *const want[] = {"execution error at (a/templates/z.yaml:1:3): stop", "parse error at (a/templates/y.yaml:1): unexpected \"}\" in operand",
+                                       "parse error at (a/templates/y.yaml:1): unexpected \"}\" in operand", "parse error at (a/templates/y.yaml:1): unexpected \"}\" in operand"};
+    for (size_t count = 1; count <= ARRAY_LEN(templates); count++) {
+        cleanup_arena struct arena a = {0};
+        cleanup_buf struct buf out = {0};
+        cleanup_error struct error *e = render_templates(&a, templates, count, &out);
+        assert_string_equal(text_of(e), want[count - 1]);
+    }
+}
+
+static void a_template_is_included_by_the_name_of_its_file(void **state) {
+    (void)state;
+    static const char *const templates[][2] = {
+        {"templates/z.yaml", "z: '{{ include (print $.Template.BasePath \"/a.yaml\") . }}'"},
+        {"templates/m.yaml", "{{ if not .again }}m: '{{ include \"a/templates/m.yaml\" (dict \"again\" true) }}'{{ else }}again{{ end }}"},
+        {"templates/b.yaml", "b: \"{{ include \"a/templates/z.yaml\" . }}{{ include \"defined\" . }}\""},
+        {"templates/a.yaml", "a: {{ $.Release.Name }}"},
+        {"templates/_d.tpl", "{{- define \"defined\" }}!{{ end }}"}};
+    cleanup_arena struct arena a = {0};
+    cleanup_buf struct buf out = {0};
+    cleanup_error struct error *e = render_templates(&a, templates, ARRAY_LEN(templates), &out);
+    assert_string_equal(text_of(e), "");
+    assert_string_equal(out.data, "# a/templates/a.yaml\na: rel\n# a/templates/b.yaml\nb: \"z: 'a: rel'!\"\n# a/templates/m.yaml\nm: 'again'\n"
+                                  "# a/templates/z.yaml\nz: 'a: rel'\n");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(set_flags_change_values_as_helm_does),
@@ -152,6 +191,8 @@ int main(void) {
         cmocka_unit_test(schemas_fail_in_the_same_words),
         cmocka_unit_test(charts_render_to_the_same_bytes),
         cmocka_unit_test(values_of_a_chart_are_not_changed_by_a_render),
+        cmocka_unit_test(mistakes_of_syntax_go_before_what_fails_earlier),
+        cmocka_unit_test(a_template_is_included_by_the_name_of_its_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

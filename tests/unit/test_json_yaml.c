@@ -122,10 +122,14 @@ static void the_common_part_of_yaml_is_read_fast_and_means_what_libyaml_says(voi
         "a: 1.5e3\nb: 0x1f\nc: yes\nd: ~\ne: 2020-01-01\n", "\"a b\": c\n'd': e\n", " a: 1\n b: 2\n",
         "- a: |\n    x\n  b: 1\n", "a:\n - b\n - c\n", "a: |\n\n  x\n", "a: x #y\nb: x#y\n", "a: http://x:1/y\n",
         "a: \"b\" # c\n", "a: é–’\n", "a:\n\nb:\n  - c\n\n  # d\n\n  - e\n",
+        "a: {b: c, \"d\": [1, {e: 'f', g: no}], h: {}}\n", "- {a: x/y, b: [c, ]}\n- [[], {}]\n",
+        "a: 'b\n  c\n\n\n   ''d''  \n\n  e '\nf: g\n", "- '\n b'\n- 'c\n '\n", "a:\n  b: 'c # d: e\n    - f'\n",
     };
     static const char *const others[] = {
         "a: b\n c\n", "a: - b\n", "a: |\n   \n  x\n",  "a: \"b\" c\n", "a: b: c\n",  "a:b\n",       "- a\nb: c\n",
         "a: b\n- c\n", "a: *x\n",  "a: >\n  x\n",       "a:\t1\n",  "\ta: b\n",      "a: 1\n  b: 2\n", "a: 1\na: 2\n", "a: .inf\n",
+        "a: {b: c, b: d}\n", "a: {b}\n", "a: {b: }\n", "a: {b: c\n  }\n", "a: [b: c]\n", "a: [,]\n", "a: {b: &c d}\n", "a: ['b\n  c']\n",
+        "a: 'b\nc'\n", "a: 'b\n\tc'\n", "a: 'b\n  c': d\n", "a: {1: b}\n", "a: {b: c}: d\n", "a: {b: [c}]\n",
         "1: a\n",     "[a]\n",    "a\n",               "a: !x b\n", "a: 1\n---\nb: 2\n", "",
     };
     static const struct json_limits limits = {.max_depth = 100, .max_elements = 1000};

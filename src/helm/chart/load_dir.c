@@ -99,11 +99,13 @@ static const char byte_order_mark[] = "\xEF\xBB\xBF";
  * dashboards), and when they are templates, which are needed one after the other. Behind the last byte there is a NUL, unless the
  * file ends with its page: then it is not mapped. */
 static bool map_file(const struct walk *w, int fd, size_t size, struct chart_file *file) {
-    if (w->bytes != CHART_BORROWED || size % w->page == 0 || (size < MAPPED && strstr(file->name, "templates/") == NULL)) return false;
-    void *p = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+    bool template = strstr(file->name, "templates/") != NULL;
+    if (w->bytes != CHART_BORROWED || size % w->page == 0 || (size < MAPPED && !template)) return false;
+    void *p = mmap(NULL, size, PROT_READ, MAP_PRIVATE | (template ? MAP_POPULATE : 0), fd, 0);
     if (p == MAP_FAILED) return false;
     char start[sizeof(byte_order_mark)];
-    size_t mark = pread(fd, start, 3, 0) == 3 && memcmp(start, byte_order_mark, 3) == 0 ? 3 : 0; /* so that no page is touched */
+    bool marked = size >= 3 && (template ? memcmp(p, byte_order_mark, 3) : pread(fd, start, 3, 0) != 3 || memcmp(start, byte_order_mark, 3)) == 0;
+    size_t mark = marked ? 3 : 0;
     file->data = (char *)p + mark;
     file->len = size - mark;
     return file->mapped = true;

@@ -49,7 +49,11 @@ static size_t trimmed(const char *s) {
 
 static struct error *print_document(void *arg, bool crd UNUSED, const char *name, const char *content) {
     struct printer *p = arg;
-    if (p->held != NULL) fprintf(p->out, "\n%s\n", p->held);
+    if (p->held != NULL) {
+        fputc('\n', p->out);
+        fputs(p->held, p->out);
+        fputc('\n', p->out);
+    }
     fprintf(p->out, "---\n# Source: %s", name);
     p->held = content;
     return NULL;

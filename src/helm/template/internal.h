@@ -19,15 +19,14 @@ enum item_type {
 struct item {
     uint8_t type; /* enum item_type */
     bool spaced;  /* there is white space in front of it */
-    uint32_t pos, line, len; /* line: from 1 */
-    const char *s;           /* the text, or an error's message */
+    uint32_t pos, len;
+    const char *s; /* the text, or an error's message */
 };
 
 struct lexer {
     struct arena *arena; /* of error messages */
     const char *input;
     size_t len, pos, start; /* start: of the current item */
-    uint32_t line, start_line;
     int paren_depth;
     bool inside_action, spaced;
 };

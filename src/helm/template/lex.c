@@ -20,7 +20,7 @@ static const struct {
 };
 
 void lexer_init(struct lexer *l, struct arena *a, const char *text, size_t len) {
-    *l = (struct lexer){.arena = a, .input = text, .len = len, .line = 1, .start_line = 1};
+    *l = (struct lexer){.arena = a, .input = text, .len = len};
 }
 
 void item_text(const struct item *i, struct buf *out) {
@@ -59,29 +59,18 @@ static bool right_trim_at(const char *s, const char *end) { return space_at(s, e
 /* ---- items ---- */
 
 static void make(struct lexer *l, enum item_type type, struct item *out) {
-    *out = (struct item){.type = (uint8_t)type, .spaced = l->spaced, .pos = (uint32_t)l->start, .line = l->start_line, .len = (uint32_t)(l->pos - l->start), .s = l->input + l->start};
+    *out = (struct item){.type = (uint8_t)type, .spaced = l->spaced, .pos = (uint32_t)l->start, .len = (uint32_t)(l->pos - l->start), .s = l->input + l->start};
     l->start = l->pos;
-    l->start_line = l->line;
 }
 
-/* Counts the lines of text that was skipped. */
-static void count_lines(struct lexer *l) {
-    const char *s = l->input + l->start, *end = here(l);
-    while (s < end && (s = memchr(s, '\n', (size_t)(end - s))) != NULL) l->line++, s++;
-}
-
-static void ignore(struct lexer *l) {
-    if (l->pos > l->start) count_lines(l);
-    l->start = l->pos;
-    l->start_line = l->line;
-}
+static void ignore(struct lexer *l) { l->start = l->pos; }
 
 /* An error ends the input. */
 static void fail(struct lexer *l, struct item *out, const char *fmt, ...) PRINTF(3, 4);
 static void fail(struct lexer *l, struct item *out, const char *fmt, ...) {
     va_list args;
     va_start(args, fmt);
-    *out = (struct item){.type = ITEM_ERROR, .pos = (uint32_t)l->start, .line = l->start_line};
+    *out = (struct item){.type = ITEM_ERROR, .pos = (uint32_t)l->start};
     out->s = arena_vprintf(l->arena, fmt, args);
     va_end(args);
     out->len = (uint32_t)strlen(out->s);
@@ -163,7 +152,6 @@ static void lex_text(struct lexer *l, struct item *out) {
         if (open == NULL) {
             l->pos = l->len;
             if (l->len == l->start) return make(l, ITEM_EOF, out);
-            count_lines(l);
             return make(l, ITEM_TEXT, out);
         }
         bool trim = left_trim_at(open + 2, end);
@@ -171,7 +159,6 @@ static void lex_text(struct lexer *l, struct item *out) {
         l->pos = delim;
         while (trim && l->pos > l->start && is(l->input[l->pos - 1], SPACE)) l->pos--;
         if (l->pos > l->start) {
-            count_lines(l);
             make(l, ITEM_TEXT, out);
             l->pos = delim;
             return ignore(l);
@@ -206,10 +193,9 @@ static void lex_right_delim(struct lexer *l, bool trim, struct item *out) {
 /* Skips a run of spaces, but not the one that belongs to " -}}". */
 static void skip_to_item(struct lexer *l) {
     const char *s = here(l), *end = end_of(l), *from = s;
-    for (; space_at(s, end) && !right_trim_at(s, end); s++) l->line += *s == '\n';
+    for (; space_at(s, end) && !right_trim_at(s, end);) s++;
     l->spaced = s > from;
     l->start = l->pos = (size_t)(s - l->input);
-    l->start_line = l->line;
 }
 
 /* Is there a letter, digit or underscore at `s`? *width: its bytes. */
@@ -312,7 +298,6 @@ static void lex_raw_string(struct lexer *l, struct item *out) {
     const char *end = memchr(here(l), '`', l->len - l->pos);
     if (end == NULL) return fail(l, out, "unterminated raw quoted string");
     l->pos = (size_t)(end - l->input) + 1;
-    count_lines(l);
     make(l, ITEM_RAW_STRING, out);
 }
 

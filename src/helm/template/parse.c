@@ -41,13 +41,21 @@ struct parser {
     struct template *template; /* that is being made */
     struct item token[3];
     int peeked;
-    uint32_t action_line;      /* 0: not inside an action */
+    bool in_action;
+    uint32_t action_pos;       /* where it began */
     int range_depth;
     struct variables vars;
     uint32_t slots;            /* in use now */
 };
 
 /* ---- errors ---- */
+
+/* Lines are counted when an error names one. */
+static uint32_t line_of(const struct parser *p, uint32_t pos) {
+    uint32_t line = 1;
+    for (const char *s = p->text->text, *end = s + pos; (s = memchr(s, '\n', (size_t)(end - s))) != NULL; s++) line++;
+    return line;
+}
 
 static struct error *fail(const struct parser *p, const char *fmt, ...) PRINTF(2, 3);
 static struct error *fail(const struct parser *p, const char *fmt, ...) {
@@ -56,7 +64,7 @@ static struct error *fail(const struct parser *p, const char *fmt, ...) {
     va_start(args, fmt);
     buf_vprintf(&b, fmt, args);
     va_end(args);
-    return error_new("template: %s:%u: %s", p->text->parse_name, p->token[0].line, buf_str(&b));
+    return error_new("template: %s:%u: %s", p->text->parse_name, line_of(p, p->token[0].pos), buf_str(&b));
 }
 
 static struct error *fail_at(const struct parser *p, struct error *e) {
@@ -69,9 +77,10 @@ static struct error *unexpected(const struct parser *p, const struct item *token
     cleanup_buf struct buf b = {0};
     item_text(token, &b);
     if (token->type != ITEM_ERROR) return fail(p, "unexpected %s in %s", buf_str(&b), context);
-    if (p->action_line == 0 || p->action_line == token->line) return fail(p, "%s", buf_str(&b));
+    uint32_t start = line_of(p, p->action_pos);
+    if (!p->in_action || start == line_of(p, token->pos)) return fail(p, "%s", buf_str(&b));
     const char *in_action = str_ends(buf_str(&b), " action") ? "" : " in action";
-    return fail(p, "%s%s started at %s:%u", buf_str(&b), in_action, p->text->parse_name, p->action_line);
+    return fail(p, "%s%s started at %s:%u", buf_str(&b), in_action, p->text->parse_name, start);
 }
 
 /* ---- items ---- */
@@ -105,8 +114,8 @@ static struct error *expect(struct parser *p, enum item_type type, const char *c
 /* ---- nodes ---- */
 
 #define NODE_NEW(p, type, kind_, pos_) new_node((p)->text->arena, sizeof(struct type), (kind_), (pos_))
-static void *new_node(struct arena *a, size_t size, enum node_kind kind, uint32_t pos) {
-    struct node *n = arena_calloc(a, 1, size);
+static inline __attribute__((always_inline)) void *new_node(struct arena *a, size_t size, enum node_kind kind, uint32_t pos) {
+    struct node *n = memset(arena_alloc(a, size), 0, size); /* of a size that the compiler knows */
     *n = (struct node){.kind = kind, .pos = pos};
     return n;
 }
@@ -125,7 +134,9 @@ static void *pop(struct parser *p, uint32_t mark, uint32_t *count) {
     struct pending *s = &p->text->pending;
     *count = s->count - mark;
     s->count = mark;
-    return arena_dup(p->text->arena, s->items + mark, *count * sizeof(*s->items));
+    const void **out = arena_alloc(p->text->arena, *count * sizeof(*out)), *const *from = s->items + mark;
+    for (uint32_t i = 0; i < *count; i++) out[i] = from[i]; /* mostly one or two */
+    return out;
 }
 
 /* The names of .a.b (or $x.a.b behind its variable). */
@@ -142,7 +153,10 @@ static const struct field_name *split_fields(struct parser *p, const struct item
         if (!field_follows(p)) break;
     }
     *count = n;
-    return many != NULL ? many : arena_dup(a, few, n * sizeof(*few));
+    if (many != NULL) return many;
+    struct field_name *out = arena_alloc(a, n * sizeof(*out));
+    for (uint32_t i = 0; i < n; i++) out[i] = few[i];
+    return out;
 }
 
 /* ---- variables ---- */
@@ -588,9 +602,10 @@ static struct error *text_or_action(struct parser *p, const struct node **out) {
         return NULL;
     }
     if (i.type != ITEM_LEFT_DELIM) return unexpected(p, &i, "input");
-    p->action_line = i.line;
+    p->in_action = true;
+    p->action_pos = i.pos;
     struct error *e = action(p, out);
-    p->action_line = 0;
+    p->in_action = false;
     return e;
 }
 
