@@ -93,7 +93,8 @@ static struct error *visit_dir(struct walk *w, const struct place *at) {
 
 /* ---- files ---- */
 
-static const char byte_order_mark[] = "\xEF\xBB\xBF";
+/* The length of the byte order mark that the data begin with. */
+static size_t mark_length(const char *data, size_t len) { return len >= 3 && memcmp(data, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0; }
 
 /* Borrowed files are mapped when they are large, since a render may well never look at them (custom resource definitions, documents,
  * dashboards), and when they are templates, which are needed one after the other. Behind the last byte there is a NUL, unless the
@@ -103,9 +104,9 @@ static bool map_file(const struct walk *w, int fd, size_t size, struct chart_fil
     if (w->bytes != CHART_BORROWED || size % w->page == 0 || (size < MAPPED && !template)) return false;
     void *p = mmap(NULL, size, PROT_READ, MAP_PRIVATE | (template ? MAP_POPULATE : 0), fd, 0);
     if (p == MAP_FAILED) return false;
-    char start[sizeof(byte_order_mark)];
-    bool marked = size >= 3 && (template ? memcmp(p, byte_order_mark, 3) : pread(fd, start, 3, 0) != 3 || memcmp(start, byte_order_mark, 3)) == 0;
-    size_t mark = marked ? 3 : 0;
+    char start[3];
+    ssize_t n = template ? 0 : pread(fd, start, sizeof(start), 0); /* a page of what is not needed shall not be touched */
+    size_t mark = template ? mark_length(p, size) : mark_length(start, (size_t)MAX(n, 0));
     file->data = (char *)p + mark;
     file->len = size - mark;
     return file->mapped = true;
@@ -121,7 +122,7 @@ static struct error *read_file(const struct walk *w, const char *path, int fd, s
         file->len += (size_t)n;
     }
     data[file->len] = '\0';
-    size_t mark = file->len >= 3 && memcmp(data, byte_order_mark, 3) == 0 ? 3 : 0;
+    size_t mark = mark_length(data, file->len);
     file->data = data + mark;
     file->len -= mark;
     return NULL;
