@@ -1,5 +1,6 @@
 /* Tokens that strangers send: what is read of a sign-in token is within it, and what was signed is read again the same. */
 #include "base/str.h"
+#include "net/issuer_keys.h"
 #include "net/jwt.h"
 #include "platform/aws/signin_token.h"
 
@@ -26,6 +27,16 @@ static void web_identity(struct arena *a, const char *text) {
     if (jwt_parse(a, text, &j) == NULL) jwt_check(a, &j, &x, &why);
 }
 
+/* Any algorithm that keys can have, and keys as issuers give them: none of a stranger's fits. */
+static void foreign_token(struct arena *a, const char *token, const char *keys) {
+    static const char *const algs[] = {"RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512", NULL};
+    const struct json *jwks = NULL;
+    struct jwt j;
+    const char *why;
+    cleanup_error struct error *e = json_parse(a, keys, strlen(keys), &(struct json_limits){.max_depth = 16, .max_elements = 1000}, NULL, &jwks);
+    if (e == NULL && jwt_parse_algs(a, token, algs, &j) == NULL && jwks_verify(jwks, &j, &why)) abort();
+}
+
 /* The plain URL and the plain parts are made into tokens, so that the fuzzer need not learn base64. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     cleanup_arena struct arena a = {0};
@@ -43,5 +54,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     base64url_encode(&jwt, text + head, strlen(text + head));
     buf_adds(&jwt, ".AAAA");
     web_identity(&a, jwt.data);
+    foreign_token(&a, jwt.data, text + head);
     return 0;
 }

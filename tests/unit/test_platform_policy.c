@@ -505,6 +505,12 @@ static void wildcards_cost_no_more_than_text_times_pattern(void **state UNUSED) 
     assert_true(policy_wildcard("a**b", "ab"));
 }
 
+static void the_tables_are_as_long_as_they_are_to_be(void **state UNUSED) {
+    size_t cases = ARRAY_LEN(rows) + ARRAY_LEN(trust_rows) + ARRAY_LEN(decide_rows);
+    print_message("%zu cases of evaluation, %zu malformed documents\n", cases, ARRAY_LEN(malformed_rows));
+    assert_true(cases >= 150);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(identity_policies_decide_as_documented),
@@ -512,6 +518,7 @@ int main(void) {
         cmocka_unit_test(trust_policies_name_principals),
         cmocka_unit_test(all_policies_count_together),
         cmocka_unit_test(bad_documents_are_refused),
+        cmocka_unit_test(the_tables_are_as_long_as_they_are_to_be),
         cmocka_unit_test(wildcards_cost_no_more_than_text_times_pattern),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
