@@ -145,7 +145,7 @@ static struct error *status(struct session *s, const struct options *o UNUSED) {
     static const struct {
         const char *word;
         enum iam_kind kind;
-    } counted[] = {{"users", IAM_USER}, {"roles", IAM_ROLE}, {"policies", IAM_POLICY}, {"OIDC providers", IAM_OIDC_PROVIDER},
+    } counted[] = {{"users", IAM_USER}, {"groups", IAM_GROUP}, {"roles", IAM_ROLE}, {"policies", IAM_POLICY}, {"OIDC providers", IAM_OIDC_PROVIDER},
                    {"instance profiles", IAM_INSTANCE_PROFILE}};
     cleanup_iam_snapshot struct iam_snapshot *iam = iam_snapshot(s->iam);
     printf("endpoint           %s\naccount            %s\n", s->endpoint, iam_account(s->iam));

@@ -70,6 +70,8 @@ absent() { [ -n "$1" ] || return 1; if grep -qF -e "$@"; then return 1; fi; }
 @test "OIDC providers and instance profiles" { sdk oidc_providers_and_instance_profiles; }
 @test "policies decide" { sdk policies_decide; }
 @test "the simulator tells what would be allowed" { sdk the_simulator_tells_what_would_be_allowed; }
+@test "groups grant to their members, and to nobody else" { sdk groups_grant_to_their_members; }
+@test "groups are made, renamed, listed and deleted" { sdk groups_are_made_renamed_listed_and_deleted; }
 @test "boundaries limit" { sdk boundaries_limit; }
 @test "roles are assumed as trust and identity allow" { sdk roles_are_assumed_as_trust_and_identity_allow; }
 @test "session policies and external ids" { sdk session_policies_and_external_ids; }

@@ -309,6 +309,78 @@ def boundaries_limit():
     client("iam", key).list_users()
 
 
+# ---- groups ----
+
+def groups_grant_to_their_members():
+    iam = client("iam")
+    group = iam.create_group(GroupName="readers", Path="/team/")["Group"]
+    assert group["Arn"] == f"arn:aws:iam::{account()}:group/team/readers" and group["GroupId"].startswith("AGPA"), group
+    key = new_user("member")
+    iam.put_group_policy(GroupName="readers", PolicyName="p", PolicyDocument=document(action="iam:ListUsers"))
+    refused("AccessDenied", client("iam", key).list_users)
+    iam.add_user_to_group(GroupName="readers", UserName="member")
+    iam.add_user_to_group(GroupName="READERS", UserName="member")
+    client("iam", key).list_users()
+    refused("AccessDenied", client("iam", key).list_roles)
+    iam.attach_group_policy(GroupName="readers", PolicyArn="arn:aws:iam::aws:policy/IAMReadOnlyAccess")
+    client("iam", key).list_roles()
+    iam.put_user_policy(UserName="member", PolicyName="no", PolicyDocument=document("Deny", "iam:ListRoles"))
+    assert "explicit deny" in refused("AccessDenied", client("iam", key).list_roles)
+    iam.delete_user_policy(UserName="member", PolicyName="no")
+    iam.put_group_policy(GroupName="readers", PolicyName="no", PolicyDocument=document("Deny", "iam:ListUsers"))
+    refused("AccessDenied", client("iam", key).list_users)
+    iam.delete_group_policy(GroupName="readers", PolicyName="no")
+    iam.update_group(GroupName="readers", NewGroupName="viewers", NewPath="/")
+    client("iam", key).list_users()
+    assert [g["GroupName"] for g in iam.list_groups_for_user(UserName="member")["Groups"]] == ["viewers"]
+    iam.remove_user_from_group(GroupName="viewers", UserName="member")
+    refused("AccessDenied", client("iam", key).list_users)
+
+
+def groups_are_made_renamed_listed_and_deleted():
+    """After the test before: there is the group viewers."""
+    iam = client("iam")
+    refused("EntityAlreadyExists", iam.create_group, GroupName="Viewers")
+    refused("NoSuchEntity", iam.get_group, GroupName="absent")
+    refused("NoSuchEntity", iam.add_user_to_group, GroupName="absent", UserName="member")
+    refused("NoSuchEntity", iam.add_user_to_group, GroupName="viewers", UserName="absent")
+    refused("ValidationError", iam.create_group, GroupName="a b")
+    refused("MalformedPolicyDocument", iam.put_group_policy, GroupName="viewers", PolicyName="x", PolicyDocument="{}")
+    assert iam.list_group_policies(GroupName="viewers")["PolicyNames"] == ["p"]
+    assert iam.get_group_policy(GroupName="viewers", PolicyName="p")["GroupName"] == "viewers"
+    assert [p["PolicyName"] for p in iam.list_attached_group_policies(GroupName="viewers")["AttachedPolicies"]] == ["IAMReadOnlyAccess"]
+    assert "viewers" in [g["GroupName"] for g in iam.list_groups()["Groups"]]
+    entities = iam.list_entities_for_policy(PolicyArn="arn:aws:iam::aws:policy/IAMReadOnlyAccess")
+    assert [g["GroupName"] for g in entities["PolicyGroups"]] == ["viewers"], entities
+    assert iam.get_account_summary()["SummaryMap"]["Groups"] == 1
+    iam.add_user_to_group(GroupName="viewers", UserName="member")
+    assert [u["UserName"] for u in iam.get_group(GroupName="viewers")["Users"]] == ["member"]
+    for i in range(9):
+        iam.create_group(GroupName=f"g{i}")
+        iam.add_user_to_group(GroupName=f"g{i}", UserName="member")
+    iam.create_group(GroupName="g9")
+    refused("LimitExceeded", iam.add_user_to_group, GroupName="g9", UserName="member")
+    refused("DeleteConflict", iam.delete_group, GroupName="viewers")
+    for key in iam.list_access_keys(UserName="member")["AccessKeyMetadata"]:
+        iam.delete_access_key(UserName="member", AccessKeyId=key["AccessKeyId"])
+    assert "group" in refused("DeleteConflict", iam.delete_user, UserName="member")
+    for i in range(10):
+        iam.remove_user_from_group(GroupName=f"g{i}", UserName="member")
+        iam.delete_group(GroupName=f"g{i}")
+    iam.remove_user_from_group(GroupName="viewers", UserName="member")
+    refused("DeleteConflict", iam.delete_group, GroupName="viewers")
+    iam.detach_group_policy(GroupName="viewers", PolicyArn="arn:aws:iam::aws:policy/IAMReadOnlyAccess")
+    refused("DeleteConflict", iam.delete_group, GroupName="viewers")
+    iam.delete_group_policy(GroupName="viewers", PolicyName="p")
+    iam.delete_group(GroupName="viewers")
+    iam.delete_user(UserName="member")
+    assert iam.list_groups()["Groups"] == []
+    # one that is made anew under the old name has no members
+    iam.create_group(GroupName="viewers")
+    assert iam.get_group(GroupName="viewers")["Users"] == []
+    iam.delete_group(GroupName="viewers")
+
+
 # ---- STS ----
 
 def roles_are_assumed_as_trust_and_identity_allow():

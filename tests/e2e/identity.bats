@@ -103,7 +103,10 @@ node_in() { k exec "$1" -- "${@:2}" /sdk/js/node -e "$JS"; }
     has "AccessDenied" a eks list-clusters --profile none 2>/dev/null || has "could not be found" a eks list-clusters --profile none
 }
 @test "a token for another cluster is refused" {
-    local token; token=$(a eks get-token --cluster-name other --query status.token --output text)
+    local token body; token=$(a eks get-token --cluster-name other --query status.token --output text)
+    body=$(host curl -sk -H "authorization: Bearer $token" https://127.0.0.1:6443/api/v1/pods) # why is for the audit log alone
+    [ "$(jq -S -c 'del(.metadata)' <<< "$body")" = '{"apiVersion":"v1","code":401,"kind":"Status","message":"Unauthorized","reason":"Unauthorized","status":"Failure"}' ]
+    eventually 5 grep -q 'api/v1/pods.*authentication.coracle.io/refused' "$T/audit.log"
     [ "$(host curl -sk -o /dev/null -w '%{http_code}' -H "authorization: Bearer $token" https://127.0.0.1:6443/api)" = 401 ]
     token=$(a eks get-token --cluster-name coracle --query status.token --output text)
     host curl -sk -H "authorization: Bearer $token" https://127.0.0.1:6443/api/v1/namespaces | grep -q NamespaceList

@@ -11,6 +11,7 @@
 const struct iam_kind_info iam_kinds[IAM_KINDS] = {
     [IAM_USER] = {"user", "AIDA", "user"},
     [IAM_ROLE] = {"role", "AROA", "role"},
+    [IAM_GROUP] = {"group", "AGPA", "group"},
     [IAM_POLICY] = {"policy", "ANPA", "policy"},
     [IAM_OIDC_PROVIDER] = {"provider", NULL, "oidc-provider"},
     [IAM_INSTANCE_PROFILE] = {"profile", "AIPA", "instance-profile"},
@@ -62,7 +63,7 @@ static bool fill(struct iam_entity *e, const char *account) {
     e->id = json_str(e->json, "Id");
     e->arn = arena_printf(&e->arena, "arn:aws:iam::%s:%s%s%s", account, iam_kinds[e->kind].arn_type, e->path ? e->path : "/", e->name);
     if (!time_parse(json_str_or(e->json, "CreateDate", ""), &e->created)) e->created = 0;
-    if (e->kind == IAM_USER || e->kind == IAM_ROLE) compile_inline(e);
+    if (e->kind <= IAM_GROUP) compile_inline(e);
     if (e->kind == IAM_ROLE) e->trust = compile(e, json_str_or(e->json, "AssumeRolePolicyDocument", ""), POLICY_TRUST, "the trust policy");
     if (e->kind == IAM_POLICY) compile_versions(e);
     return true;
@@ -165,17 +166,28 @@ const struct iam_entity *iam_find_key(const struct iam_snapshot *s, const char *
     return NULL;
 }
 
+/* Of a group that is gone: none. */
+static size_t policy_count(const struct iam_entity *e) { return e ? e->inline_policies.count + json_len(json_member(e->json, "AttachedPolicies")) : 0; }
+
+static void add_policies(const struct iam_snapshot *s, const struct iam_entity *e, struct policy_list *out) {
+    if (e == NULL) return;
+    for (size_t i = 0; i < e->inline_policies.count; i++) out->items[out->count++] = e->inline_policies.items[i];
+    JSON_EACH(arn, json_member(e->json, "AttachedPolicies")) {
+        const struct iam_entity *p = iam_find_arn(s, json_str(arn, NULL));
+        if (p != NULL && p->document != NULL) out->items[out->count++] = p->document;
+    }
+}
+
 void iam_policies_of(struct arena *a, const struct iam_snapshot *s, const struct iam_entity *e, struct policy_list *identity,
                      bool *has_boundary, struct policy_list *boundary) {
-    const struct json *attached = json_member(e->json, "AttachedPolicies");
+    const struct json *groups = json_member(e->json, "Groups");
     const char *limit = json_str(e->json, "PermissionsBoundary");
-    identity->items = arena_calloc(a, e->inline_policies.count + json_len(attached) + 1, sizeof(*identity->items));
+    size_t room = policy_count(e);
+    JSON_EACH(id, groups) room += policy_count(iam_find_id(s, json_str(id, NULL)));
+    identity->items = arena_calloc(a, room + 1, sizeof(*identity->items));
     identity->count = 0;
-    for (size_t i = 0; i < e->inline_policies.count; i++) identity->items[identity->count++] = e->inline_policies.items[i];
-    JSON_EACH(arn, attached) {
-        const struct iam_entity *p = iam_find_arn(s, json_str(arn, NULL));
-        if (p != NULL && p->document != NULL) identity->items[identity->count++] = p->document;
-    }
+    add_policies(s, e, identity);
+    JSON_EACH(id, groups) add_policies(s, iam_find_id(s, json_str(id, NULL)), identity);
     *has_boundary = limit != NULL;
     *boundary = (struct policy_list){arena_calloc(a, 1, sizeof(*boundary->items)), 0};
     const struct iam_entity *p = iam_find_arn(s, limit);

@@ -10,12 +10,13 @@ static struct error *get_account_summary(struct aws_request *r, const struct jso
     static const struct {
         const char *name;
         enum iam_kind kind;
-    } counted[] = {{"Users", IAM_USER}, {"Roles", IAM_ROLE}, {"Policies", IAM_POLICY}, {"Providers", IAM_OIDC_PROVIDER},
+    } counted[] = {{"Users", IAM_USER}, {"Groups", IAM_GROUP}, {"Roles", IAM_ROLE}, {"Policies", IAM_POLICY}, {"Providers", IAM_OIDC_PROVIDER},
                    {"InstanceProfiles", IAM_INSTANCE_PROFILE}};
     static const struct {
         const char *name;
         int64_t value;
     } quotas[] = {{"AccessKeysPerUserQuota", 2}, {"AssumeRolePolicySizeQuota", 2048}, {"AttachedPoliciesPerRoleQuota", 10},
+                  {"AttachedPoliciesPerGroupQuota", 10}, {"GroupPolicySizeQuota", 5120}, {"GroupsPerUserQuota", 10}, {"GroupsQuota", 300},
                   {"AttachedPoliciesPerUserQuota", 10},
                   {"PolicySizeQuota", 6144}, {"RolePolicySizeQuota", 10240}, {"UserPolicySizeQuota", 2048}, {"VersionsPerPolicyQuota", 5}};
     struct json_array entries = {.arena = r->arena};
@@ -50,6 +51,8 @@ static const struct aws_rule rules[] = {
     {"UserName", 1, 64, is_name, NAME_COMPLAINT},
     {"NewUserName", 1, 64, is_name, NAME_COMPLAINT},
     {"RoleName", 1, 64, is_name, NAME_COMPLAINT},
+    {"GroupName", 1, 128, is_name, NAME_COMPLAINT},
+    {"NewGroupName", 1, 128, is_name, NAME_COMPLAINT},
     {"PolicyName", 1, 128, is_name, NAME_COMPLAINT},
     {"InstanceProfileName", 1, 128, is_name, NAME_COMPLAINT},
     {"Path", 1, 512, is_path, "It must begin and end with / and contain only alphanumeric characters and/or / characters."},
@@ -67,7 +70,7 @@ static const struct aws_rule rules[] = {
     {NULL, 0, 0, NULL, NULL},
 };
 
-static const struct aws_action *const more[] = {iam_user_actions, iam_role_actions, iam_inline_actions, iam_policy_actions, iam_provider_actions,
+static const struct aws_action *const more[] = {iam_user_actions, iam_group_actions, iam_role_actions, iam_inline_actions, iam_policy_actions, iam_provider_actions,
                                                 iam_profile_actions, iam_simulate_actions,
                                                 NULL};
 

@@ -5,7 +5,8 @@
 /* The entity that a parameter names; NoSuchEntity in AWS's words. */
 MUST_CHECK struct error *iam_wanted(struct aws_request *r, enum iam_kind kind, const char *param, const struct iam_entity **out);
 struct error *iam_no_such(enum iam_kind kind, const char *name);
-/* A user or role, as the action's name says: "PutUserPolicy", "TagRole". */
+/* A user, role or group, as the action's name says: "PutUserPolicy", "TagRole". */
+extern const char *const iam_owner_words[]; /* "User", by kind */
 enum iam_kind iam_owner_kind(const struct aws_request *r);
 MUST_CHECK struct error *iam_owner(struct aws_request *r, const struct iam_entity **out);
 
@@ -45,13 +46,13 @@ void iam_tag_context(struct aws_request *r, const struct iam_entity *e, struct p
 aws_action_fn iam_tag, iam_untag, iam_list_tags;
 
 /* ---- resources for policies ---- */
-aws_resource_fn iam_user_resource, iam_role_resource, iam_policy_resource, iam_provider_resource, iam_profile_resource;
-aws_resource_fn iam_users_resource, iam_roles_resource, iam_policies_resource;
+aws_resource_fn iam_user_resource, iam_role_resource, iam_group_resource, iam_policy_resource, iam_provider_resource, iam_profile_resource;
+aws_resource_fn iam_users_resource, iam_roles_resource, iam_groups_resource, iam_policies_resource;
 
 /* ---- shapes ---- */
 const struct json *iam_role_json(struct aws_request *r, const struct iam_entity *e, bool details);
 const struct json *iam_user_json(struct aws_request *r, const struct iam_entity *e, bool details);
 
 /* The service's rows, one array per file; each ends with a row without a name. */
-extern const struct aws_action iam_user_actions[], iam_role_actions[], iam_inline_actions[], iam_policy_actions[], iam_provider_actions[],
+extern const struct aws_action iam_user_actions[], iam_group_actions[], iam_role_actions[], iam_inline_actions[], iam_policy_actions[], iam_provider_actions[],
     iam_profile_actions[], iam_simulate_actions[];

@@ -12,6 +12,7 @@ struct error *iam_no_such(enum iam_kind kind, const char *name) {
     static const char *const messages[IAM_KINDS] = {
         [IAM_USER] = "The user with name %s cannot be found.",
         [IAM_ROLE] = "The role with name %s cannot be found.",
+        [IAM_GROUP] = "The group with name %s cannot be found.",
         [IAM_POLICY] = "Policy %s does not exist or is not attachable.",
         [IAM_OIDC_PROVIDER] = "OpenIDConnect Provider not found for arn %s",
         [IAM_INSTANCE_PROFILE] = "Instance Profile %s cannot be found.",
@@ -26,16 +27,23 @@ struct error *iam_wanted(struct aws_request *r, enum iam_kind kind, const char *
     return *out != NULL && (*out)->kind == kind ? NULL : iam_no_such(kind, name ? name : "");
 }
 
-enum iam_kind iam_owner_kind(const struct aws_request *r) { return strstr(r->action->name, "User") != NULL ? IAM_USER : IAM_ROLE; }
+const char *const iam_owner_words[] = {[IAM_USER] = "User", [IAM_ROLE] = "Role", [IAM_GROUP] = "Group"};
+
+enum iam_kind iam_owner_kind(const struct aws_request *r) {
+    enum iam_kind kind = IAM_GROUP;
+    while (kind > IAM_USER && strstr(r->action->name, iam_owner_words[kind]) == NULL) kind--;
+    return kind;
+}
 
 struct error *iam_owner(struct aws_request *r, const struct iam_entity **out) {
     enum iam_kind kind = iam_owner_kind(r);
-    return iam_wanted(r, kind, kind == IAM_USER ? "UserName" : "RoleName", out);
+    return iam_wanted(r, kind, arena_printf(r->arena, "%sName", iam_owner_words[kind]), out);
 }
 
 static const char *const taken[IAM_KINDS] = {
     [IAM_USER] = "User with name %s already exists.",
     [IAM_ROLE] = "Role with name %s already exists.",
+    [IAM_GROUP] = "Group with name %s already exists.",
     [IAM_POLICY] = "A policy called %s already exists. Duplicate names are not allowed.",
     [IAM_OIDC_PROVIDER] = "Provider with url https://%s already exists.",
     [IAM_INSTANCE_PROFILE] = "Instance Profile %s already exists.",
@@ -57,7 +65,7 @@ static const struct {
     const char *name;
     size_t max;
 } quotas[IAM_KINDS] = {
-    [IAM_USER] = {"UsersPerAccount", 5000}, [IAM_ROLE] = {"RolesPerAccount", 1000}, [IAM_POLICY] = {"PoliciesPerAccount", 1500},
+    [IAM_USER] = {"UsersPerAccount", 5000}, [IAM_ROLE] = {"RolesPerAccount", 1000}, [IAM_GROUP] = {"GroupsPerAccount", 300}, [IAM_POLICY] = {"PoliciesPerAccount", 1500},
     [IAM_OIDC_PROVIDER] = {"OpenIdConnectProvidersPerAccount", 100}, [IAM_INSTANCE_PROFILE] = {"InstanceProfilesPerAccount", 1000},
 };
 
@@ -278,6 +286,9 @@ const char *iam_user_resource(struct aws_request *r, struct policy_context *c) {
 const char *iam_role_resource(struct aws_request *r, struct policy_context *c) {
     return resource_of(r, IAM_ROLE, "role", aws_param(r, "RoleName"), c);
 }
+const char *iam_group_resource(struct aws_request *r, struct policy_context *c) {
+    return resource_of(r, IAM_GROUP, "group", aws_param(r, "GroupName"), c);
+}
 const char *iam_profile_resource(struct aws_request *r, struct policy_context *c) {
     return resource_of(r, IAM_INSTANCE_PROFILE, "instance-profile", aws_param(r, "InstanceProfileName"), c);
 }
@@ -295,5 +306,6 @@ const char *iam_provider_resource(struct aws_request *r, struct policy_context *
 }
 static const char *list_of(struct aws_request *r, const char *type) { return arena_printf(r->arena, "arn:aws:iam::%s:%s/", r->aws->account, type); }
 const char *iam_users_resource(struct aws_request *r, struct policy_context *c UNUSED) { return list_of(r, "user"); }
+const char *iam_groups_resource(struct aws_request *r, struct policy_context *c UNUSED) { return list_of(r, "group"); }
 const char *iam_roles_resource(struct aws_request *r, struct policy_context *c UNUSED) { return list_of(r, "role"); }
 const char *iam_policies_resource(struct aws_request *r, struct policy_context *c UNUSED) { return list_of(r, "policy"); }

@@ -1,12 +1,11 @@
-/* The policies of users and roles: inline ones, attached ones, permissions boundaries. The action's name says whose. */
+/* The policies of users, roles and groups: inline ones, attached ones; permissions boundaries. The action's name says whose. */
 #include "base/str.h"
 #include "platform/aws/iam.h"
 
 #define ATTACHED_MAX 10
-#define USER_BYTES 2048   /* all inline policies of a user together */
-#define ROLE_BYTES 10240
+static const size_t inline_bytes[] = {[IAM_USER] = 2048, [IAM_ROLE] = 10240, [IAM_GROUP] = 5120}; /* all inline policies together */
 
-static const char *owner_word(const struct aws_request *r) { return iam_owner_kind(r) == IAM_USER ? "user" : "role"; }
+static const char *owner_word(const struct aws_request *r) { return aws_param_word(r->arena, iam_owner_words[iam_owner_kind(r)]); }
 
 static struct error *no_such_policy(const struct aws_request *r, const char *name) {
     return aws_error(404, "NoSuchEntity", "The %s policy with name %s cannot be found.", owner_word(r), name);
@@ -28,7 +27,7 @@ static const struct json *with_inline(struct arena *a, const struct iam_entity *
     const char *name = aws_param(r, "PolicyName"), *document = aws_param(r, "PolicyDocument");
     const struct json *policies = json_member(e->json, "InlinePolicies");
     int64_t at = inline_index(e, name);
-    size_t bytes = iam_document_size(document), max = e->kind == IAM_USER ? USER_BYTES : ROLE_BYTES;
+    size_t bytes = iam_document_size(document), max = inline_bytes[e->kind];
     JSON_EACH(p, policies) bytes += json_str_is(p, "PolicyName", name) ? 0 : iam_document_size(json_str_or(p, "PolicyDocument", ""));
     if (bytes > max) {
         return *error = aws_error(409, "LimitExceeded", "Maximum policy size of %zu bytes exceeded for %s %s", max, owner_word(r), e->name), NULL;
@@ -54,7 +53,7 @@ static struct error *get_inline(struct aws_request *r, const struct json **out) 
     int64_t at = inline_index(e, name);
     if (at < 0) return no_such_policy(r, name);
     const struct json *policy = json_at(json_member(e->json, "InlinePolicies"), (size_t)at);
-    *out = json_make(r->arena, "{%s:%s,'PolicyName':%s,'PolicyDocument':%v}", e->kind == IAM_USER ? "UserName" : "RoleName", e->name, name,
+    *out = json_make(r->arena, "{%s:%s,'PolicyName':%s,'PolicyDocument':%v}", arena_printf(r->arena, "%sName", iam_owner_words[e->kind]), e->name, name,
                      iam_encoded(r->arena, json_str_or(policy, "PolicyDocument", "")));
     return NULL;
 }
@@ -94,8 +93,7 @@ static const struct json *with_attached(struct arena *a, const struct iam_entity
     const struct json *attached = json_member(e->json, "AttachedPolicies");
     if (is_attached(e, arn)) return NULL;
     if (json_len(attached) >= ATTACHED_MAX) {
-        return *error = aws_error(409, "LimitExceeded", "Cannot exceed quota for PoliciesPer%s: %d", e->kind == IAM_USER ? "User" : "Role",
-                                  ATTACHED_MAX), NULL;
+        return *error = aws_error(409, "LimitExceeded", "Cannot exceed quota for PoliciesPer%s: %d", iam_owner_words[e->kind], ATTACHED_MAX), NULL;
     }
     return json_with_member(a, e->json, "AttachedPolicies", json_append(a, attached ? attached : &json_empty_array, json_string(a, arn)));
 }
@@ -176,12 +174,16 @@ struct error *iam_check_no_policies(const struct iam_entity *e) {
     {.name = "List" Owner "Policies", .run = list_inline, .resource = owner_resource, .required = Owner "Name"},                                    \
     {.name = "Attach" Owner "Policy", .run = attach, .resource = owner_resource, .required = Owner "Name PolicyArn"},                               \
     {.name = "Detach" Owner "Policy", .run = detach, .resource = owner_resource, .required = Owner "Name PolicyArn"},                               \
-    {.name = "ListAttached" Owner "Policies", .run = list_attached, .resource = owner_resource, .required = Owner "Name"},                          \
+    {.name = "ListAttached" Owner "Policies", .run = list_attached, .resource = owner_resource, .required = Owner "Name"}
+#define BOUNDARY_ACTIONS(Owner, owner_resource)                                                                                                    \
     {.name = "Put" Owner "PermissionsBoundary", .run = put_boundary, .resource = owner_resource, .required = Owner "Name PermissionsBoundary"},      \
     {.name = "Delete" Owner "PermissionsBoundary", .run = delete_boundary, .resource = owner_resource, .required = Owner "Name"}
 
 const struct aws_action iam_inline_actions[] = {
     OWNER_ACTIONS("User", iam_user_resource),
     OWNER_ACTIONS("Role", iam_role_resource),
+    OWNER_ACTIONS("Group", iam_group_resource),
+    BOUNDARY_ACTIONS("User", iam_user_resource),
+    BOUNDARY_ACTIONS("Role", iam_role_resource),
     {.name = NULL},
 };

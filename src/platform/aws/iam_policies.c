@@ -18,7 +18,7 @@ static bool holds(const struct iam_entity *e, const char *arn) {
 
 static size_t count_uses(const struct aws_request *r, const char *arn, bool boundary) {
     size_t uses = 0;
-    for (enum iam_kind kind = IAM_USER; kind <= IAM_ROLE; kind++) {
+    for (enum iam_kind kind = IAM_USER; kind <= IAM_GROUP; kind++) {
         size_t n;
         const struct iam_entity *const *list = iam_list(r->iam, kind, &n);
         for (size_t i = 0; i < n; i++) uses += boundary ? json_str_is(list[i]->json, "PermissionsBoundary", arn) : holds(list[i], arn);
@@ -118,20 +118,20 @@ static struct error *delete_policy(struct aws_request *r, const struct json **ou
 
 static struct error *list_entities(struct aws_request *r, const struct json **out) {
     const struct iam_entity *e;
-    struct json_array names[2] = {{.arena = r->arena}, {.arena = r->arena}};
+    struct json_array names[IAM_GROUP + 1] = {{.arena = r->arena}, {.arena = r->arena}, {.arena = r->arena}};
     const char *filter = aws_param(r, "EntityFilter");
     TRY(iam_wanted(r, IAM_POLICY, "PolicyArn", &e));
-    for (enum iam_kind kind = IAM_USER; kind <= IAM_ROLE; kind++) {
+    for (enum iam_kind kind = IAM_USER; kind <= IAM_GROUP; kind++) {
         size_t n;
         const struct iam_entity *const *list = iam_list(r->iam, kind, &n);
-        if (filter != NULL && !str_eq(filter, kind == IAM_USER ? "User" : "Role")) continue;
+        const char *word = iam_owner_words[kind];
+        if (filter != NULL && !str_eq(filter, word)) continue;
         for (size_t i = 0; i < n; i++) {
             if (!holds(list[i], e->arn) || !iam_below(r, list[i])) continue;
-            json_array_add(&names[kind], kind == IAM_USER ? json_make(r->arena, "{'UserName':%s,'UserId':%s}", list[i]->name, list[i]->id)
-                                                          : json_make(r->arena, "{'RoleName':%s,'RoleId':%s}", list[i]->name, list[i]->id));
+            json_array_add(&names[kind], json_make(r->arena, "{%s:%s,%s:%s}", arena_printf(r->arena, "%sName", word), list[i]->name, arena_printf(r->arena, "%sId", word), list[i]->id));
         }
     }
-    *out = json_make(r->arena, "{'PolicyGroups':[],'PolicyUsers':%v,'PolicyRoles':%v,'IsTruncated':false}", json_array_done(&names[IAM_USER]), json_array_done(&names[IAM_ROLE]));
+    *out = json_make(r->arena, "{'PolicyGroups':%v,'PolicyUsers':%v,'PolicyRoles':%v,'IsTruncated':false}", json_array_done(&names[IAM_GROUP]), json_array_done(&names[IAM_USER]), json_array_done(&names[IAM_ROLE]));
     return NULL;
 }
 

@@ -78,6 +78,9 @@ static struct error *delete_user(struct aws_request *r, const struct json **out 
         return aws_error(409, "DeleteConflict", "Cannot delete entity, must delete access keys first.");
     }
     TRY(iam_check_no_policies(e));
+    JSON_EACH(id, json_member(e->json, "Groups")) {
+        if (iam_find_id(r->iam, json_str(id, NULL))) return aws_error(409, "DeleteConflict", "Cannot delete entity, must remove users from group first.");
+    }
     return iam_drop(r, e);
 }
 

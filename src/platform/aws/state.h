@@ -1,4 +1,4 @@
-/* IAM's state: users with their access keys, roles, policies, OIDC providers, instance profiles.
+/* IAM's state: users with their access keys, groups, roles, policies, OIDC providers, instance profiles.
  *
  * Each entity is a Secret (type coracle.io/aws-iam) in the namespace coracle-aws, so that it is encrypted at rest, shared by
  * all servers of the cluster and part of its backups. Readers see it through immutable snapshots; a write that has returned
@@ -9,27 +9,29 @@
 
 #define AWS_NAMESPACE "coracle-aws"
 
-enum iam_kind { IAM_USER, IAM_ROLE, IAM_POLICY, IAM_OIDC_PROVIDER, IAM_INSTANCE_PROFILE, IAM_KINDS };
+enum iam_kind { IAM_USER, IAM_ROLE, IAM_GROUP, IAM_POLICY, IAM_OIDC_PROVIDER, IAM_INSTANCE_PROFILE, IAM_KINDS };
 
 /* One entity; immutable. All strings live as long as the snapshot that it was found in. */
 struct iam_entity {
     enum iam_kind kind;
     const char *name; /* RoleName …; of a provider its URL without "https://" */
     const char *path; /* "/", "/team/"; NULL for providers */
-    const char *id;   /* unique id: AIDA…, AROA…, ANPA…, AIPA…; NULL for providers */
+    const char *id;   /* unique id: AIDA…, AROA…, AGPA…, ANPA…, AIPA…; NULL for providers */
     const char *arn;
     int64_t created;
     /* Everything as stored, in IAM's own names:
      *   all     Tags [{Key,Value}]
      *   users   AccessKeys [{AccessKeyId,SecretAccessKey,Status,CreateDate}]
-     *   users, roles   InlinePolicies [{PolicyName,PolicyDocument}], AttachedPolicies [ARN], PermissionsBoundary (ARN)
+     *   users          Groups [unique id]
+     *   users, roles, groups   InlinePolicies [{PolicyName,PolicyDocument}], AttachedPolicies [ARN]
+     *   users, roles   PermissionsBoundary (ARN)
      *   roles   AssumeRolePolicyDocument, MaxSessionDuration, Description
      *   policies       Description, DefaultVersionId, Versions [{VersionId,Document,CreateDate}], NextVersion
      *   providers      Url, ClientIDList, ThumbprintList
      *   profiles       Roles [name] */
     const struct json *json;
     const struct policy *trust;          /* roles */
-    struct policy_list inline_policies;  /* users and roles */
+    struct policy_list inline_policies;  /* users, roles and groups */
     const struct policy *document;       /* policies: the default version */
     /* private */
     const char *secret, *uid; /* the Secret's */
@@ -73,7 +75,7 @@ const struct iam_entity *const *iam_list(const struct iam_snapshot *s, enum iam_
 size_t iam_managed_count(void);
 const char *iam_managed_arn(struct arena *a, size_t i);
 
-/* What a user or role may: inline and attached policies; its boundary (an empty list with `has_boundary` when the policy is
+/* What a user or role may: inline and attached policies, a user's groups' as well; its boundary (an empty list with `has_boundary` when the policy is
  * gone: nothing is allowed). In the arena, valid as long as the snapshot. */
 void iam_policies_of(struct arena *a, const struct iam_snapshot *s, const struct iam_entity *e, struct policy_list *identity,
                      bool *has_boundary, struct policy_list *boundary);
