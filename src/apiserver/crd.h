@@ -57,19 +57,21 @@ bool crd_view_known(const struct crd *to, struct doc *const *in, size_t n, struc
 MUST_CHECK struct error *crd_stored(struct arena *a, const struct crd *from, const struct json *o, const struct json **out);
 void crd_views_free(struct crd_views *v);
 
-/* crd_type.c */
+/* crd_type.c; the schema's names are borrowed */
 const struct type *crd_type(struct arena *a, const struct json *schema, bool root);
 /* crd_object.c: brings an object into the schema's form: unknown fields dropped (and named), defaults filled in. */
 struct error *crd_decode(struct arena *a, const struct crd *crd, const struct json *in, struct json_array *unknown, const struct json **out);
 const struct json *crd_default(struct arena *a, const struct json *schema, const struct json *v);
 /* What the schema does not know goes, but for metadata; the object itself if there is nothing. */
 const struct json *crd_prune(struct arena *a, const struct crd *crd, const struct json *o);
-/* crd_validate.c */
-void crd_validate_value(struct field_errors *e, const struct field_path *p, const struct json *schema, const struct json *v);
+/* crd_validate.c; `old`: what the value was before an update, NULL: nothing. What is unchanged is not looked at. */
+void crd_validate_value(struct field_errors *e, const struct field_path *p, const struct json *schema, const struct json *v, const struct json *old);
+/* The element that an element of a new list was before: by the keys of a map; other lists have no identities: NULL. */
+const struct json *crd_old_item(const struct json *schema, const struct json *old, const struct json *item);
 /* Why a `pattern` is none, NULL if it is one. */
 const char *crd_pattern_problem(struct arena *a, const char *pattern);
-/* crd_rules.c: x-kubernetes-validations of the whole object. */
-void crd_check_rules(struct field_errors *e, const struct crd *crd, const struct json *object, const struct json *old);
+/* crd_rules.c: x-kubernetes-validations of the whole object. What an unchanged value breaks is only warned of (strings). */
+void crd_check_rules(struct field_errors *e, struct json_array *warnings, const struct crd *crd, const struct json *object, const struct json *old);
 void crd_rules_free(struct crd_rules *r);
 
 void crd_cells(struct cells *c, const struct json *o);  /* behind the name */

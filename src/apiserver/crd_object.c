@@ -123,11 +123,32 @@ struct error *crd_decode(struct arena *a, const struct crd *crd, const struct js
     return NULL;
 }
 
+static bool has_rules(const struct json *s) {
+    if (json_len(json_member(s, "x-kubernetes-validations")) > 0) return true;
+    JSON_EACH_MEMBER(m, json_member(s, "properties")) {
+        if (has_rules(&m->value)) return true;
+    }
+    const struct json *items = json_member(s, "items"), *additional = json_member(s, "additionalProperties");
+    return (items && has_rules(items)) || (json_is(additional, JSON_OBJECT) && has_rules(additional));
+}
+
+/* Whether a value is so wrong that rules had better not see it. */
+static bool blocks_rules(const struct field_errors *e) {
+    static const char *const types[] = {"FieldValueNotSupported", "FieldValueRequired", "FieldValueTooLong", "FieldValueTooMany", "FieldValueTypeInvalid", NULL};
+    for (size_t i = 0; i < e->len; i++) {
+        if (str_in(e->items[i].type, types)) return true;
+    }
+    return false;
+}
+
 void crd_validate_object(struct change *c, struct field_errors *e) {
     const struct crd *crd = c->resource->crd;
     if (crd->schema == NULL) return;
-    size_t before = e->len;
     const struct json *o = c->object;
-    crd_validate_value(e, NULL, crd->schema, o);
-    if (e->len == before) crd_check_rules(e, crd, o, c->old);
+    struct json_array warnings = {.arena = c->r->arena};
+    crd_validate_value(e, NULL, crd->schema, o, c->old);
+    if (!has_rules(crd->schema)) return;
+    if (blocks_rules(e)) field_invalid(e, NULL, NULL, "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation");
+    else crd_check_rules(e, &warnings, crd, o, c->old);
+    for (size_t i = 0; i < warnings.len; i++) request_warn(c->r, "%s", json_str(&warnings.items[i], NULL));
 }

@@ -30,6 +30,7 @@ void crd_rules_free(struct crd_rules *r) {
 
 struct walk {
     struct field_errors *e;
+    struct json_array *warnings;
     const struct crd *crd;
     struct crd_rules *rules;
     uint64_t budget; /* of cost, for all rules of the object */
@@ -40,7 +41,7 @@ struct walk {
 struct run {
     const struct field_path *path;
     const struct json *schema, *rule, *value, *old; /* old: NULL where there was none, or none that can be told */
-    bool root;
+    bool root, same; /* same: an update that leaves it as it is */
 };
 #define LIMIT "operation cancelled: actual cost limit exceeded"
 
@@ -161,41 +162,34 @@ static void run_rule(struct walk *w, const struct run *r) {
     if (e) return failed(w, r, e->message);
     if (json_bool(cel_to_json(a, result), NULL, false)) return;
     const char *stop = NULL, *message = rule_message(w, r, &cs, &stop);
-    if (stop) give_up(w, r, stop);
-    else complain(w, r, message);
+    if (stop) return give_up(w, r, stop);
+    complain(w, r, message);
+    if (!r->same || cel_uses(program, "oldSelf")) return;
+    const struct field_error *last = &w->e->items[--w->e->len];
+    json_array_add(w->warnings, json_strf(a, "%s: %s", last->field, last->message));
 }
 
-/* The element that an element of the new list was before: by its keys in maps and sets; lists without identity have none. */
-static const struct json *old_item(const struct json *schema, const struct json *old, const struct json *item) {
-    const struct json *keys = json_member(schema, "x-kubernetes-list-map-keys");
-    if (!json_str_is(schema, "x-kubernetes-list-type", "map")) return NULL;
-    JSON_EACH(o, old) {
-        bool same = true;
-        JSON_EACH(k, keys) same &= json_equal(json_member(o, json_str_or(k, NULL, "")), json_member(item, json_str_or(k, NULL, "")));
-        if (same) return o;
-    }
-    return NULL;
-}
-
-static void visit(struct walk *w, const struct field_path *p, const struct json *s, const struct json *v, const struct json *old, bool root) {
+/* `same`: the value is part of one that an update leaves as it is. */
+static void visit(struct walk *w, const struct field_path *p, const struct json *s, const struct json *v, const struct json *old, bool same, bool root) {
     if (v == NULL || s == NULL || v->type == JSON_NULL) return;
+    if (old) same = json_equal(v, old);
     const struct json *rules = json_member(s, "x-kubernetes-validations");
     JSON_EACH(rule, rules) {
-        if (!w->over) run_rule(w, &(struct run){p, s, rule, v, old, root});
+        if (!w->over) run_rule(w, &(struct run){p, s, rule, v, old, root, same});
     }
     if (v->type == JSON_ARRAY) {
-        for (size_t i = 0; i < v->len; i++) visit(w, FIELD_INDEX(p, i), json_member(s, "items"), &v->items[i], old_item(s, old, &v->items[i]), false);
+        for (size_t i = 0; i < v->len; i++) visit(w, FIELD_INDEX(p, i), json_member(s, "items"), &v->items[i], crd_old_item(s, old, &v->items[i]), same, false);
         return;
     }
     const struct json *properties = json_member(s, "properties"), *additional = json_member(s, "additionalProperties");
     if (!json_is(additional, JSON_OBJECT)) additional = NULL;
     JSON_EACH_MEMBER(m, v) {
         const struct json *inner = json_member(properties, m->key);
-        visit(w, FIELD(p, m->key), inner ? inner : additional, &m->value, json_member(old, m->key), false);
+        visit(w, FIELD(p, m->key), inner ? inner : additional, &m->value, json_member(old, m->key), same, false);
     }
 }
 
-void crd_check_rules(struct field_errors *e, const struct crd *crd, const struct json *object, const struct json *old) {
-    struct walk w = {.e = e, .crd = crd, .rules = rules_of(crd), .budget = 10000000};
-    visit(&w, NULL, crd->schema, object, old, true);
+void crd_check_rules(struct field_errors *e, struct json_array *warnings, const struct crd *crd, const struct json *object, const struct json *old) {
+    struct walk w = {.e = e, .warnings = warnings, .crd = crd, .rules = rules_of(crd), .budget = 10000000};
+    visit(&w, NULL, crd->schema, object, old, false, true);
 }

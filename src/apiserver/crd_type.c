@@ -6,7 +6,7 @@ static int by_name(const void *x, const void *y) { return strcmp(((const struct 
 static const char *const *strings(struct arena *a, const struct json *list) {
     const char **out = arena_calloc(a, json_len(list) + 1, sizeof(*out));
     size_t n = 0;
-    JSON_EACH(v, list) out[n++] = arena_strdup(a, json_str_or(v, NULL, ""));
+    JSON_EACH(v, list) out[n++] = json_str_or(v, NULL, "");
     return out;
 }
 
@@ -27,7 +27,7 @@ static void object_type(struct arena *a, const struct json *s, bool root, struct
     size_t n = 0;
     JSON_EACH_MEMBER(m, properties) {
         if (whole && (strcmp(m->key, "metadata") == 0 || strcmp(m->key, "kind") == 0 || strcmp(m->key, "apiVersion") == 0)) continue;
-        fields[n] = (struct field){.name = arena_strdup(a, m->key), .type = crd_type(a, &m->value, false), .omitempty = true};
+        fields[n] = (struct field){.name = m->key, .type = crd_type(a, &m->value, false), .omitempty = true};
         const struct json *d = json_member(&m->value, "default");
         if (d) fields[n].default_json = json_text(a, d);
         n++;
@@ -63,9 +63,22 @@ static enum type_kind string_kind(const struct json *s) {
     return TYPE_STRING;
 }
 
+/* Most of a schema are scalars that say nothing else of themselves: they share one type each. */
+static const struct type *plain_scalar(const struct json *s) {
+    static const struct { const char *name; struct type type; } scalars[] = {
+        {"integer", {.kind = TYPE_INT64}}, {"number", {.kind = TYPE_DOUBLE}}, {"boolean", {.kind = TYPE_BOOL}}, {"string", {.kind = TYPE_STRING}}};
+    bool special = json_bool(s, "nullable", false) || json_bool(s, "x-kubernetes-preserve-unknown-fields", false) || string_kind(s) != TYPE_STRING;
+    for (size_t i = 0; !special && i < ARRAY_LEN(scalars); i++) {
+        if (json_str_is(s, "type", scalars[i].name)) return &scalars[i].type;
+    }
+    return NULL;
+}
+
 const struct type *crd_type(struct arena *a, const struct json *s, bool root) {
     static const struct { const char *name; enum type_kind kind; } scalars[] = {
         {"integer", TYPE_INT64}, {"number", TYPE_DOUBLE}, {"boolean", TYPE_BOOL}};
+    const struct type *plain = root ? NULL : plain_scalar(s);
+    if (plain) return plain;
     struct type *t = ARENA_NEW(a, struct type);
     const char *name = json_str_or(s, "type", "");
     t->preserve_unknown = json_bool(s, "x-kubernetes-preserve-unknown-fields", false);

@@ -11,6 +11,7 @@ struct check {
     const struct field_path *p;
     const char *at;            /* the path as text: it is repeated in messages */
     const struct json *s, *v;
+    const struct json *old;    /* what the value was, NULL if there was none or it cannot be told */
 };
 
 static const char *type_of(const struct json *v) {
@@ -143,7 +144,7 @@ static void check_list(struct check *c) {
     const struct json *min = json_member(c->s, "minItems"), *max = json_member(c->s, "maxItems"), *items = json_member(c->s, "items");
     if (min && c->v->len < min->i) field_invalid_int(c->e, c->p, c->v->len, "%s in body should have at least %ld items", c->at, (long)min->i);
     if (max && c->v->len > max->i) field_too_many(c->e, c->p, c->v->len, max->i);
-    for (size_t i = 0; items && i < c->v->len; i++) crd_validate_value(c->e, FIELD_INDEX(c->p, i), items, &c->v->items[i]);
+    for (size_t i = 0; items && i < c->v->len; i++) crd_validate_value(c->e, FIELD_INDEX(c->p, i), items, &c->v->items[i], crd_old_item(c->s, c->old, &c->v->items[i]));
     check_duplicates(c);
 }
 
@@ -157,8 +158,8 @@ static void check_object(struct check *c, bool root) {
         const struct json *s = json_member(properties, m->key);
         bool known = (root || embedded) && (strcmp(m->key, "metadata") == 0 || strcmp(m->key, "kind") == 0 || strcmp(m->key, "apiVersion") == 0);
         if (known) continue;
-        if (s) crd_validate_value(c->e, FIELD(c->p, m->key), s, &m->value);
-        else if (json_is(additional, JSON_OBJECT)) crd_validate_value(c->e, FIELD(c->p, m->key), additional, &m->value);
+        if (s == NULL && json_is(additional, JSON_OBJECT)) s = additional;
+        if (s) crd_validate_value(c->e, FIELD(c->p, m->key), s, &m->value, json_member(c->old, m->key));
     }
     JSON_EACH(r, json_member(c->s, "required")) {
         if (json_member(c->v, json_str_or(r, NULL, "")) == NULL) field_required(c->e, FIELD(c->p, json_str(r, NULL)), "");
@@ -175,7 +176,7 @@ static size_t count_valid(struct check *c, const struct json *list) {
     size_t valid = 0;
     JSON_EACH(s, list) {
         struct field_errors e = {.arena = c->e->arena};
-        crd_validate_value(&e, c->p, s, c->v);
+        crd_validate_value(&e, c->p, s, c->v, NULL);
         valid += e.len == 0;
     }
     return valid;
@@ -194,18 +195,29 @@ static void check_composites(struct check *c) {
         if (n > 1) composite(c, arena_printf(c->e->arena, "must validate one and only one schema (oneOf). Found %zu valid alternatives", n));
     }
     size_t before = c->e->len;
-    JSON_EACH(s, all) crd_validate_value(c->e, c->p, s, c->v);
+    JSON_EACH(s, all) crd_validate_value(c->e, c->p, s, c->v, NULL);
     if (c->e->len > before) composite(c, "must validate all the schemas (allOf)");
     if (json_is(not, JSON_OBJECT)) {
         struct field_errors e = {.arena = c->e->arena};
-        crd_validate_value(&e, c->p, not, c->v);
+        crd_validate_value(&e, c->p, not, c->v, NULL);
         if (e.len == 0) composite(c, "must not validate the schema (not)");
     }
 }
 
-void crd_validate_value(struct field_errors *e, const struct field_path *p, const struct json *s, const struct json *v) {
-    struct check c = {e, p, p ? field_path_text(e->arena, p) : "", s, v};
-    if (v == NULL || s == NULL) return;
+const struct json *crd_old_item(const struct json *schema, const struct json *old, const struct json *item) {
+    const struct json *keys = json_member(schema, "x-kubernetes-list-map-keys");
+    if (!json_str_is(schema, "x-kubernetes-list-type", "map")) return NULL;
+    JSON_EACH(o, old) {
+        bool same = true;
+        JSON_EACH(k, keys) same &= json_equal(json_member(o, json_str_or(k, NULL, "")), json_member(item, json_str_or(k, NULL, "")));
+        if (same) return o;
+    }
+    return NULL;
+}
+
+void crd_validate_value(struct field_errors *e, const struct field_path *p, const struct json *s, const struct json *v, const struct json *old) {
+    struct check c = {e, p, p ? field_path_text(e->arena, p) : "", s, v, old};
+    if (v == NULL || s == NULL || (old && json_equal(v, old))) return; /* CRDValidationRatcheting: what was stored may stay */
     if (!check_type(&c) || v->type == JSON_NULL) return;
     check_composites(&c);
     if (v->type == JSON_STRING) check_string(&c);

@@ -195,6 +195,44 @@ static void a_broken_rule_says_what_the_definition_says(void **state) {
     assert_string_equal(refusal("{\"rule\":\"self.l.all(x, self.l.all(y, self.l.all(z, self.l.all(w, w != z && x != y))))\"}", "{\"l\":[\"a\"]}"), "spec: Invalid value: failed rule: self.l.all(x, self.l.all(y, self.l.all(z, self.l.all(w, w != z && x != y))))");
 }
 
+static void too_wrong_a_value_keeps_rules_from_running(void **state) {
+    (void)state;
+    cleanup_error struct error *e = NULL;
+    const struct json *schema = json_with(&arena, parse(schema_text), "x-kubernetes-validations", parse("[{\"rule\":\"self.i > 1\"}]"));
+    fail_on(define(definition(schema, NULL)));
+    cleanup_resource const struct resource *r = apiserver_resource(server, "example.com", "v1", "things");
+    e = run("create", r, "default", NULL, parse("{\"apiVersion\":\"example.com/v1\",\"kind\":\"Thing\",\"metadata\":{\"name\":\"a\"},\"spec\":{\"i\":\"text\"}}"), NULL);
+    assert_int_equal(e->cause_count, 2);
+    assert_string_equal(e->causes[1].message, "Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation");
+}
+
+/* ---- what was stored may stay ---- */
+
+static void tighten(void) {
+    const struct json *schema = json_with(&arena, parse(schema_text), "properties.u.maxLength", json_integer(&arena, 3));
+    schema = json_with(&arena, schema, "properties.i.x-kubernetes-validations", parse("[{\"rule\":\"self > 5\"}]"));
+    const struct json *patch = json_make(&arena, "{'spec':{'versions':%v}}", json_get(definition(schema, NULL), "spec.versions"));
+    fail_on(run("patch", &resource_apiextensions_customresourcedefinitions, NULL, "things.example.com", patch, NULL));
+}
+
+static struct error *patch_thing(const char *patch) {
+    cleanup_resource const struct resource *r = apiserver_resource(server, "example.com", "v1", "things");
+    return run("patch", r, "default", "a", parse(patch), NULL);
+}
+
+static void an_update_may_leave_what_a_new_schema_refuses(void **state) {
+    (void)state;
+    fail_on(define(definition(parse(schema_text), NULL)));
+    const struct resource *r = apiserver_resource(server, "example.com", "v1", "things");
+    fail_on(run("create", r, "default", NULL, parse("{\"apiVersion\":\"example.com/v1\",\"kind\":\"Thing\",\"metadata\":{\"name\":\"a\"},\"spec\":{\"u\":\"long one\",\"i\":1}}"), NULL));
+    resource_release(r);
+    tighten();
+    fail_on(patch_thing("{\"spec\":{\"s\":\"new\"}}"));
+    cleanup_error struct error *e = patch_thing("{\"spec\":{\"u\":\"other long one\"}}"), *rule = patch_thing("{\"spec\":{\"i\":2}}");
+    assert_string_equal(e->causes[0].message, "Too long: may not be more than 3 bytes");
+    assert_string_equal(rule->causes[0].message, "Invalid value: 2: failed rule: self > 5");
+}
+
 /* ---- the life of a definition ---- */
 
 static void a_replaced_definition_goes_with_its_last_user(void **state) {
@@ -236,7 +274,7 @@ int main(void) {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         T(selectable_fields_are_simple_paths_to_scalars), T(more_than_eight_fields_are_too_many), T(rules_cost_what_upstream_estimates), T(a_rule_that_may_cost_too_much_is_refused),
-        T(texts_of_rules_are_looked_at), T(a_broken_rule_says_what_the_definition_says), T(a_replaced_definition_goes_with_its_last_user),
+        T(texts_of_rules_are_looked_at), T(a_broken_rule_says_what_the_definition_says), T(too_wrong_a_value_keeps_rules_from_running), T(an_update_may_leave_what_a_new_schema_refuses), T(a_replaced_definition_goes_with_its_last_user),
         T(a_change_of_the_status_alone_replaces_nothing_in_use), T(a_type_is_made_when_it_is_asked_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -139,7 +139,7 @@ static void defaults(RULE) {
         struct crd view = {.schema = json_make(e->arena, "{'properties':{'v':%v}}", o)};
         cleanup_error struct error *problem = crd_decode(e->arena, &view, json_make(e->arena, "{'v':%v}", value), &unknown, &pruned);
         if (unknown.len > 0) field_invalid(e, at, value, "must not have unknown fields");
-        crd_validate_value(e, at, o, value);
+        crd_validate_value(e, at, o, value, NULL);
     }
     if (schema_in(o, "items")) defaults(e, FIELD(p, "items"), json_member(o, "items"));
     JSON_EACH_MEMBER(m, json_member(o, "properties")) defaults(e, FIELD_KEY(FIELD(p, "properties"), m->key), &m->value);
