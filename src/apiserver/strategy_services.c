@@ -58,6 +58,7 @@ static const struct json *drop_dependent(struct change *c, const struct json *o,
     struct arena *a = c->r->arena;
     static const struct { const char *path; bool (*needs)(const struct json *o); } fields[] = {
         {"spec.clusterIP", needs_address}, {"spec.clusterIPs", needs_address}, {"spec.ipFamilies", needs_address}, {"spec.ipFamilyPolicy", needs_address},
+        {"spec.internalTrafficPolicy", needs_address},
         {"spec.healthCheckNodePort", needs_health_port}};
     for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
         bool same = json_semantic_equal(json_get(o, fields[i].path), json_get(old, fields[i].path));
@@ -95,7 +96,7 @@ static const struct json *default_families(struct change *c, const struct json *
     bool selectorless = json_len(json_get(o, "spec.selector")) == 0 && headless(o);
     if (policy == NULL) {
         policy = json_len(families) == 2 || json_len(ips) == 2 ? "RequireDualStack" : "SingleStack";
-        if (selectorless && json_len(families) == 0) policy = dual_stack(c) ? "RequireDualStack" : "SingleStack";
+        if (selectorless) policy = "RequireDualStack"; /* its endpoints are somebody else's, of whatever family */
     }
     bool want_two = strcmp(policy, "RequireDualStack") == 0 || (strcmp(policy, "PreferDualStack") == 0 && dual_stack(c));
     struct json_array list = {.arena = a};
@@ -122,10 +123,24 @@ const struct json *service_update(struct change *c, const struct json *o, const 
 
 /* ---- allocation ---- */
 
+/* What a new service asks for fits together, and the cluster has it (initIPFamilyFields). */
+static void check_families(struct change *c, struct field_errors *e, const struct json *o) {
+    const struct field_path *p = FIELD(FIELD(NULL, "spec"), "ipFamilyPolicy");
+    const char *policy = json_str_or(o, "spec.ipFamilyPolicy", "SingleStack");
+    if (headless(o) && json_len(json_get(o, "spec.selector")) == 0) return;
+    if (strcmp(policy, "SingleStack") == 0 && json_len(json_get(o, "spec.clusterIPs")) == 2)
+        field_invalid_str(e, p, policy, "must be 'RequireDualStack' or 'PreferDualStack' when multiple cluster IPs are specified");
+    if (strcmp(policy, "SingleStack") == 0 && json_len(json_get(o, "spec.ipFamilies")) == 2)
+        field_invalid_str(e, p, policy, "must be 'RequireDualStack' or 'PreferDualStack' when multiple IP families are specified");
+    if (strcmp(policy, "RequireDualStack") == 0 && !dual_stack(c)) field_invalid_str(e, p, policy, "this cluster is not configured for dual-stack services");
+}
+
 static struct error *allocate_addresses(struct change *c, const struct json *old) {
     struct arena *a = c->r->arena;
     struct field_errors e = {.arena = a};
     const struct field_path *spec = FIELD(NULL, "spec");
+    if (old == NULL && needs_address(c->object)) check_families(c, &e, c->object);
+    if (e.len) return field_errors_status(&e, "", "Service", c->name);
     c->object = default_families(c, c->object);
     if (!needs_address(c->object) || headless(c->object)) {
         if (headless(c->object) && json_len(json_get(c->object, "spec.clusterIPs")) == 0) c->object = json_with(a, c->object, "spec.clusterIPs", json_make(a, "['None']"));

@@ -34,14 +34,13 @@ static const struct cel_static *of_type(struct checker *c, const struct type *t)
     struct cel_static *s = ARENA_NEW(c->arena, struct cel_static);
     *s = (struct cel_static){.kind = kinds[t->kind], .type = t};
     if (t->kind == TYPE_LIST || t->kind == TYPE_MAP) s->element = of_type(c, t->element);
-    if (t->kind == TYPE_STRUCT) s->name = "object";
+    if (t->kind == TYPE_STRUCT) s->name = t->name && str_starts(t->name, "kubernetes.") ? t->name : "object";
     return s;
 }
 
 static const char *name_of(struct arena *a, const struct cel_static *s) {
     if (s->name) return s->name;
     if (s->kind == CEL_LIST) return arena_printf(a, "list(%s)", name_of(a, s->element ? s->element : &dyn));
-    if (s->kind == CEL_MAP && s->type && s->type->name && str_starts(s->type->name, "kubernetes.")) return s->type->name;
     if (s->kind == CEL_MAP) return arena_printf(a, "map(string, %s)", name_of(a, s->element ? s->element : &dyn));
     if (s->kind == CEL_OPTIONAL) return arena_printf(a, "optional_type(%s)", name_of(a, s->element ? s->element : &dyn));
     return cel_kind_name(s->kind);

@@ -259,6 +259,24 @@ static void a_balancer_that_keeps_traffic_local_gets_a_port_for_its_health(void 
     assert_true(json_int(back->root, "spec.healthCheckNodePort", 0) > 0);
 }
 
+static void families_of_a_service_must_fit_the_cluster(void **state) {
+    struct fixture *f = *state;
+    static const struct { const char *spec, *message; } rows[] = {
+        {"{'ipFamilyPolicy':'RequireDualStack','ports':[{'port':80}],'selector':{'a':'b'}}",
+         "Service \"s\" is invalid: spec.ipFamilyPolicy: Invalid value: \"RequireDualStack\": this cluster is not configured for dual-stack services"},
+        {"{'ipFamilies':['IPv4','IPv6'],'ports':[{'port':80}],'selector':{'a':'b'}}",
+         "Service \"s\" is invalid: spec.ipFamilyPolicy: Invalid value: \"SingleStack\": must be 'RequireDualStack' or 'PreferDualStack' when multiple IP families are specified"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct apiserver_call c = as_admin("create", &resource_services, NULL, json_make(&f->arena, "{'metadata':{'name':'s'},'spec':%v}", json_make(&f->arena, rows[i].spec)));
+        cleanup_error struct error *e = call(f, &c, NULL);
+        assert_string_equal(e->message, rows[i].message);
+    }
+    cleanup_doc struct doc *headless = written(f, "create", &resource_services, NULL, NULL,
+                                               json_make(&f->arena, "{'metadata':{'name':'h'},'spec':{'clusterIP':'None','ports':[{'port':80}]}}"));
+    assert_string_equal(json_str(headless->root, "spec.ipFamilyPolicy"), "RequireDualStack");
+}
+
 static void what_is_going_is_said_to_be_when_it_is_made_again(void **state) {
     struct fixture *f = *state;
     doc_unref(create(f, json_with(&f->arena, config_map(f, "going"), "metadata.finalizers", json_make(&f->arena, "['a.b/c']"))));
@@ -326,6 +344,7 @@ int main(void) {
         cmocka_unit_test(applying_a_scale_owns_the_replicas),
         cmocka_unit_test(a_volumes_claim_is_owned_field_by_field),
         cmocka_unit_test(a_balancer_that_keeps_traffic_local_gets_a_port_for_its_health),
+        cmocka_unit_test(families_of_a_service_must_fit_the_cluster),
         cmocka_unit_test(what_is_going_is_said_to_be_when_it_is_made_again),
         cmocka_unit_test(a_patched_uid_is_an_immutable_field_and_an_updated_one_a_precondition),
         cmocka_unit_test_setup_teardown(fields_of_features_that_are_off_are_dropped, setup, teardown),

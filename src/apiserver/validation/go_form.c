@@ -5,7 +5,7 @@
 static const struct { const char *type, *json, *go; } go_names[] = {
     {NULL, "awsElasticBlockStore", "AWSElasticBlockStore"}, {NULL, "gcePersistentDisk", "GCEPersistentDisk"}, {NULL, "cephfs", "CephFS"},
     {NULL, "storageos", "StorageOS"}, {NULL, "apiVersion", "APIVersion"}, {NULL, "apiVersions", "APIVersions"}, {NULL, "apiGroup", "APIGroup"},
-    {NULL, "apiGroups", "APIGroups"}, {NULL, "pdName", "PDName"}, {NULL, "fsType", "FSType"}, {NULL, "iscsiInterface", "ISCSIInterface"},
+    {NULL, "apiGroups", "APIGroups"}, {NULL, "pdName", "PDName"}, {NULL, "fsType", "FSType"}, {NULL, "iscsiInterface", "ISCSIInterface"}, {NULL, "jsonPath", "JSONPath"},
     {NULL, "chapAuthDiscovery", "DiscoveryCHAPAuth"}, {NULL, "chapAuthSession", "SessionCHAPAuth"}, {NULL, "wwids", "WWIDs"},
     {"core/v1/Glusterfs", "endpoints", "EndpointsName"}, {"core/v1/RBD", "monitors", "CephMonitors"}, {"core/v1/RBD", "image", "RBDImage"},
     {"core/v1/RBD", "pool", "RBDPool"}, {"core/v1/RBD", "user", "RadosUser"}, {NULL, "diskURI", "DataDiskURI"}, {NULL, "sslEnabled", "SSLEnabled"},
