@@ -169,6 +169,14 @@ static void add_kind(struct openapi *d, struct json_array *out, const char *grou
     json_array_add(out, json_make(d->arena, "{'group':%s,'kind':%s,'version':%s}", group, kind, version));
 }
 
+/* Groups that clients do not know, and with them the documents of custom resources, which are made of a client's scheme. */
+static bool is_servers_own(const char *group_version) {
+    static const char *const groups[] = {"admission.k8s.io/", "apiextensions.k8s.io/", "apiregistration.k8s.io/", "imagepolicy.k8s.io/"};
+    for (size_t i = 0; i < ARRAY_LEN(groups); i++)
+        if (str_starts(group_version, groups[i])) return true;
+    return false;
+}
+
 static const struct json *kinds_of(struct openapi *d, const struct type *t) {
     struct json_array out = {.arena = d->arena};
     const char *kind = strrchr(t->name, '/') + 1;
@@ -177,6 +185,7 @@ static const struct json *kinds_of(struct openapi *d, const struct type *t) {
     if (!options) add_kind(d, &out, t->kind_group, t->kind_version, kind);
     for (const char *const *o = option_group_versions; options && *o; o++) {
         const char *slash = strchr(*o, '/');
+        if (d->custom && is_servers_own(*o)) continue;
         bool core = slash == NULL || strncmp(*o, "core/", 5) == 0;
         add_kind(d, &out, core ? "" : arena_strndup(d->arena, *o, (size_t)(slash - *o)), slash ? slash + 1 : *o, kind);
     }
@@ -234,7 +243,7 @@ static const struct json *finish(struct openapi *d) {
     map_free(&d->shared, NULL);
     const struct json *paths = json_object_done(&d->paths), *schemas = json_object_done(&d->schemas), *security = json_make(a, scheme);
     if (d->v3) {
-        const struct json *components = json_make(a, "{'schemas':%v,'securitySchemes':%v}", schemas->len ? schemas : NULL, security);
+        const struct json *components = json_make(a, "{'schemas':%v,'securitySchemes':%v}", schemas->len ? schemas : NULL, d->custom ? NULL : security);
         return json_make(a, "{'openapi':'3.0.0','info':{'title':'Kubernetes','version':'1.35'},'paths':%v,'components':%v}", paths, components);
     }
     return json_make(a, "{'swagger':'2.0','info':{'title':'Kubernetes','version':'1.35'},'paths':%v,'definitions':%v,'parameters':%v,"
@@ -259,6 +268,7 @@ void schema_openapi_v3(struct buf *json, const char *group, const char *version,
     cleanup_arena struct arena a = {0};
     struct openapi d;
     init(&d, &a, true);
+    d.custom = version && !is_builtin_group(group, version);
     if (version != NULL) {
         if (is_builtin_group(group, version)) openapi_add_group_version(&d, group, version);
         add_resources(&d, group, version, custom, custom_count);
