@@ -34,6 +34,14 @@ static const char *object_name(const struct change *c) {
     return *name ? name : *generate ? generate : "Unknown";
 }
 
+const char *admission_bad_name(struct arena *a, const char *name) {
+    if (!*name) return "resource name may not be empty";
+    struct name_errors errors = name_path_segment(name);
+    const char *list = "";
+    for (size_t i = 0; i < errors.len; i++) list = arena_printf(a, "%s%s%s", list, i ? " " : "", errors.items[i]);
+    return errors.len ? arena_printf(a, "invalid resource name \"%s\": [%s]", name, list) : NULL;
+}
+
 struct error *admission_forbidden(const struct change *c, const char *fmt, ...) {
     va_list args;
     va_start(args, fmt);

@@ -13,6 +13,8 @@ typedef struct error *admit_fn(struct change *c);
 
 /* 403 with the plug-in's reason, for the object of the change. */
 struct error *admission_forbidden(const struct change *c, const char *fmt, ...) PRINTF(2, 3);
+/* Why no object of this name can be asked for, as upstream's client says it; NULL: one can. */
+const char *admission_bad_name(struct arena *a, const char *name);
 bool change_is(const struct change *c, const struct resource *r, const char *sub); /* sub "": the object itself */
 
 /* admission_limit_ranger.c: a pod's requests or limits together ("requests", "limits"). */

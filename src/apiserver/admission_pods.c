@@ -125,6 +125,8 @@ struct error *runtime_class(struct change *c) {
     struct arena *a = c->r->arena;
     const char *name = json_str(c->object, "spec.runtimeClassName");
     if (!change_is(c, &resource_pods, "") || c->operation != OP_CREATE || name == NULL) return NULL;
+    const char *unusable = admission_bad_name(a, name);
+    if (unusable) return error_api(500, "", "%s", unusable);
     cleanup_doc struct doc *d = registry_get(c->r->server, &resource_node_runtimeclasses, "", name);
     if (d == NULL) return admission_forbidden(c, "pod rejected: RuntimeClass \"%s\" not found", name);
     const struct json *fixed = json_get(d->root, "overhead.podFixed"), *selector = json_get(d->root, "scheduling.nodeSelector");

@@ -72,6 +72,8 @@ struct error *service_account(struct change *c) {
     if (!*name) name = "default";
     c->object = json_with(a, c->object, "spec.serviceAccountName", json_string(a, name));
     c->object = json_with(a, c->object, "spec.serviceAccount", json_string(a, name));
+    const char *unusable = admission_bad_name(a, name);
+    if (unusable) return admission_forbidden(c, "error looking up service account %s/%s: %s", c->ns, name, unusable);
     cleanup_doc struct doc *account = registry_get(c->r->server, &resource_serviceaccounts, c->ns, name);
     if (account == NULL) return admission_forbidden(c, "error looking up service account %s/%s: serviceaccount \"%s\" not found", c->ns, name, name);
     if (wants_mount(c->object, account->root)) mount_token(c);

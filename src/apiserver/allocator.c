@@ -123,18 +123,31 @@ struct error *allocate_address(struct change *c, bool v6, const char **out) {
     return status_internal("failed to allocate a serviceIP: range is full");
 }
 
+/* What a dry run says of an address that is in no range: upstream asks the first range of the family alone then. */
+static const char *first_range(const struct change *c, bool v6) {
+    for (const char *const *cidr = c->r->server->config.service_cidrs; *cidr; cidr++)
+        if ((strchr(*cidr, ':') != NULL) == v6) return *cidr;
+    return "";
+}
+
 struct error *claim_address(struct change *c, const char *text, struct field_errors *e, const struct field_path *p) {
     struct ranges ranges = {0};
     struct ip ip;
     bool inside = false;
     if (!ip_parse(text, &ip)) return NULL;
+    bool v6 = !ip_is_v4(&ip);
     registry_each(c->r->server, &resource_networking_servicecidrs, NULL, add_range, &ranges);
-    for (size_t i = 0; i < ranges.len; i++) inside |= ranges.items[i].v6 == !ip_is_v4(&ip) && in_range(&ranges.items[i], &ip);
+    for (size_t i = 0; i < ranges.len; i++) {
+        const struct range *r = &ranges.items[i];
+        inside |= r->v6 == v6 && in_range(r, &ip) && usable(r, text);
+    }
     const struct json *list = json_make(c->r->arena, "[%s]", text);
-    if (!inside)
-        field_invalid(e, p, list, "failed to allocate IP %s: the provided network does not match the current range", text);
+    if (!inside && c->dry_run)
+        field_invalid(e, p, list, "failed to allocate IP %s: the provided IP (%s) is not in the valid range. The range of valid IPs is %s", text, text, first_range(c, v6));
+    else if (!inside) field_invalid(e, p, list, "failed to allocate IP %s: the provided network does not match the current range", text);
+    else if (c->dry_run) return NULL; /* whether it is free may change at any time */
     else if (taken(c, text)) field_invalid(e, p, list, "failed to allocate IP %s: provided IP is already allocated", text);
-    else if (!c->dry_run) take(c, text, !ip_is_v4(&ip));
+    else take(c, text, v6);
     return NULL;
 }
 

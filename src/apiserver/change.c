@@ -161,6 +161,7 @@ static struct error *create_once(struct change *c, const char *generate) {
     if (generated) c->object = with_meta(a, c->object, "name", json_string(a, generated_name(a, generate)));
     c->name = meta_str(c->object, "name");
     c->object = prepare_create(c, c->object);
+    c->name = meta_str(c->object, "name");
     order_metadata(c);
     TRY(validate_change(c));
     const struct strategy *s = strategy_of(c->resource);

@@ -29,7 +29,7 @@ static struct doc *builtin_view(const struct resource *r, struct doc *d) {
     cleanup_error struct error *e = schema_convert(&a, from, r, d->root, &out);
     if (e) return doc_ref(d);
     struct doc *view = doc_new(out);
-    doc_set_revision(view, d->revision);
+    if (d->revision != 0) doc_set_revision(view, d->revision); /* 0: a dry run's */
     return view;
 }
 

@@ -93,15 +93,29 @@ const struct json *bump_generation(struct change *c, const struct json *o, const
     return same ? o : set_generation(c, o, json_int(old, "metadata.generation", 0) + 1);
 }
 
+/* The rules are those of the stored form where a version has none of its own (autoscaling/v1). */
+static void run_rules(const struct change *c, const struct validation *v, struct field_errors *e) {
+    const struct json *object = c->object, *old = c->old;
+    cleanup_error struct error *bad = NULL;
+    if (v->resource != c->resource) bad = schema_convert(e->arena, c->resource, v->resource, object, &object);
+    if (v->resource != c->resource && old && bad == NULL) bad = schema_convert(e->arena, c->resource, v->resource, old, &old);
+    if (bad == NULL) validation_run(v, e, object, old);
+}
+
+static const struct validation *rules_of(const struct change *c, const char *sub) {
+    const struct validation *own = validation_find(c->resource, sub);
+    return own || c->resource->crd ? own : validation_find(storage_resource(c->resource), sub);
+}
+
 struct error *validate_change(struct change *c) {
     struct field_errors e = {.arena = c->r->arena};
-    const struct validation *v = validation_find(c->resource, *c->sub ? c->sub : NULL);
-    const struct validation *whole = *c->sub ? validation_find(c->resource, NULL) : v;
+    const struct validation *v = rules_of(c, *c->sub ? c->sub : NULL);
+    const struct validation *whole = *c->sub ? rules_of(c, NULL) : v;
     const struct field_path *meta = FIELD(NULL, "metadata");
     devices_check(c, &e);
     const struct json *named = whole && (whole->meta & META_NAME_ALONE) && *meta_str(c->object, "name") ? without_meta(c->r->arena, c->object, "generateName") : c->object;
     validate_object_meta(&e, meta, named, c->old, c->resource->namespaced, whole ? whole->name : str_eq(c->resource->group, "rbac.authorization.k8s.io") ? name_path_segment : name_dns1123_subdomain);
-    if (v) validation_run(v, &e, c->object, c->old);
+    if (v) run_rules(c, v, &e);
     if (c->resource->crd) crd_validate_object(c, &e);
     if (v && v->warn && e.len == 0) {
         struct json_array w = {.arena = c->r->arena};

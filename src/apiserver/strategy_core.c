@@ -59,31 +59,40 @@ const struct json *node_create(struct change *c, const struct json *o) {
     return status ? json_with_member(c->r->arena, o, "status", status) : o; /* a node brings its status along */
 }
 
+/* ---- limit ranges: one without a name is given a UUID for one ---- */
+
+const struct json *limit_range_create(struct change *c, const struct json *o) {
+    char name[37];
+    if (*meta_str(o, "name")) return o;
+    uuid_v4(name);
+    return with_meta(c->r->arena, o, "name", json_string(c->r->arena, name));
+}
+
 /* ---- claims and volumes ---- */
 
-/* dataSource and dataSourceRef say the same where one of them can. */
-static const struct json *normalize_source(struct change *c, const struct json *o) {
+static bool is_claim_or_snapshot(const struct json *source) {
+    const char *group = json_str_or(source, "apiGroup", ""), *kind = json_str_or(source, "kind", "");
+    return (!*group && strcmp(kind, "PersistentVolumeClaim") == 0) || (strcmp(group, "snapshot.storage.k8s.io") == 0 && strcmp(kind, "VolumeSnapshot") == 0);
+}
+
+/* KEP-1495: other sources than claims and snapshots are silently dropped from the older field, unless they were there; then dataSource
+ * and dataSourceRef say the same where only one of them is given. */
+static const struct json *normalize_source(struct change *c, const struct json *o, const struct json *old) {
     struct arena *a = c->r->arena;
     const struct json *source = json_get(o, "spec.dataSource"), *ref = json_get(o, "spec.dataSourceRef");
+    bool had = old && (json_get(old, "spec.dataSource") || json_get(old, "spec.dataSourceRef"));
+    if (source && ref == NULL && !had && !is_claim_or_snapshot(source)) return json_without(a, o, "spec.dataSource");
     if (source && ref == NULL) return json_with(a, o, "spec.dataSourceRef", source);
-    if (ref && source == NULL && !*json_str_or(ref, "namespace", "")) {
-        const char *group = json_str_or(ref, "apiGroup", ""), *kind = json_str_or(ref, "kind", "");
-        bool volume = !*group && strcmp(kind, "PersistentVolumeClaim") == 0;
-        bool snapshot = strcmp(group, "snapshot.storage.k8s.io") == 0 && strcmp(kind, "VolumeSnapshot") == 0;
-        if (volume || snapshot || *kind) return json_with(a, o, "spec.dataSource", json_without_member(a, ref, "namespace"));
-    }
+    if (ref && source == NULL && !*json_str_or(ref, "namespace", "")) return json_with(a, o, "spec.dataSource", json_without_member(a, ref, "namespace"));
     return o;
 }
 
 const struct json *claim_create(struct change *c, const struct json *o) {
     o = json_with_member(c->r->arena, o, "status", json_make(c->r->arena, "{'phase':'Pending'}"));
-    return normalize_source(c, o);
+    return normalize_source(c, o, NULL);
 }
 
-const struct json *claim_update(struct change *c, const struct json *o, const struct json *old) {
-    (void)old;
-    return normalize_source(c, o);
-}
+const struct json *claim_update(struct change *c, const struct json *o, const struct json *old) { return normalize_source(c, o, old); }
 
 const struct json *volume_create(struct change *c, const struct json *o) {
     struct arena *a = c->r->arena;

@@ -14,6 +14,7 @@ static const struct json *gate_condition(struct change *c, const struct json *o)
 const struct json *pod_create(struct change *c, const struct json *o) {
     struct arena *a = c->r->arena;
     o = json_with_member(a, o, "status", json_make(a, "{'phase':'Pending','qosClass':%s}", pod_qos(o)));
+    if (json_int(o, "spec.terminationGracePeriodSeconds", 0) < 0) o = json_with(a, o, "spec.terminationGracePeriodSeconds", json_integer(a, 1)); /* as v1 is converted */
     return gate_condition(c, o);
 }
 

@@ -85,8 +85,8 @@ static const struct json *drop_dependent(struct change *c, const struct json *o,
 
 /* ---- families ---- */
 
-static bool default_v6(struct change *c) { return strchr(c->r->server->config.service_cidrs[0], ':') != NULL; }
-static bool dual_stack(struct change *c) { return c->r->server->config.service_cidrs[1] != NULL; }
+static bool default_v6(const struct change *c) { return strchr(c->r->server->config.service_cidrs[0], ':') != NULL; }
+static bool dual_stack(const struct change *c) { return c->r->server->config.service_cidrs[1] != NULL; }
 
 static const struct json *default_families(struct change *c, const struct json *o) {
     struct arena *a = c->r->arena;
@@ -135,12 +135,27 @@ static void check_families(struct change *c, struct field_errors *e, const struc
     if (strcmp(policy, "RequireDualStack") == 0 && !dual_stack(c)) field_invalid_str(e, p, policy, "this cluster is not configured for dual-stack services");
 }
 
+/* An address without a family of its own in ipFamilies stands for it. */
+static struct error *check_inferred_families(const struct change *c) {
+    struct field_errors e = {.arena = c->r->arena};
+    const struct json *ips = json_get(c->object, "spec.clusterIPs");
+    for (size_t i = json_len(json_get(c->object, "spec.ipFamilies")); i < json_len(ips); i++) {
+        const char *ip = json_str_or(json_at(ips, i), NULL, "");
+        bool v6 = strchr(ip, ':') != NULL;
+        if (strcmp(ip, "None") == 0) break;
+        if (v6 != default_v6(c) && !dual_stack(c))
+            field_invalid(&e, FIELD_INDEX(FIELD(FIELD(NULL, "spec"), "clusterIPs"), i), ips, "%s is not configured on this cluster", v6 ? "IPv6" : "IPv4");
+    }
+    return field_errors_status(&e, "", "Service", c->name);
+}
+
 static struct error *allocate_addresses(struct change *c, const struct json *old) {
     struct arena *a = c->r->arena;
     struct field_errors e = {.arena = a};
     const struct field_path *spec = FIELD(NULL, "spec");
     if (old == NULL && needs_address(c->object)) check_families(c, &e, c->object);
     if (e.len) return field_errors_status(&e, "", "Service", c->name);
+    TRY(check_inferred_families(c));
     c->object = default_families(c, c->object);
     if (!needs_address(c->object) || headless(c->object)) {
         if (headless(c->object) && json_len(json_get(c->object, "spec.clusterIPs")) == 0) c->object = json_with(a, c->object, "spec.clusterIPs", json_make(a, "['None']"));

@@ -14,7 +14,7 @@ const struct strategy strategies[] = {
     {&resource_endpoints, CREATES_ON_UPDATE},
     {&resource_events, CREATES_ON_UPDATE},
     {&resource_events_events, CREATES_ON_UPDATE},
-    {&resource_limitranges, CREATES_ON_UPDATE},
+    {&resource_limitranges, CREATES_ON_UPDATE, limit_range_create},
     {&resource_namespaces, STATUS, namespace_create, namespace_update, namespace_status},
     {&resource_nodes, STATUS, .create = node_create},
     {&resource_persistentvolumeclaims, STATUS, claim_create, .update = claim_update},

@@ -120,7 +120,7 @@ static struct error *reconcile_all(struct context *c) {
 static struct typed_diff compare_as(struct context *c, const struct type *t, const struct json *old, const struct json *new) {
     struct typed_diff d;
     typed_compare(c->arena, t, old, new, &d);
-    return (struct typed_diff){*filter(c, &d.added), *filter(c, &d.removed), *filter(c, &d.modified)};
+    return (struct typed_diff){*filter(c, &d.added), *filter(c, &d.removed), *filter(c, &d.modified), d.malformed};
 }
 
 static struct typed_diff compare(struct context *c, const struct json *old, const struct json *new) { return compare_as(c, c->type, old, new); }
@@ -239,6 +239,7 @@ static struct error *own_changes(struct context *c, const struct json *live, con
     struct arena *a = c->arena;
     TRY(reconcile_all(c));
     struct change_set s = {.old = live, .new = updated, .diff = compare(c, live, updated)};
+    if (s.diff.malformed) return NULL; /* upstream logs it and leaves the managers as they were */
     TRY(take_away(c, &s, NULL, NULL));
     struct fieldset *own = strip(c, fieldset_union(a, &s.diff.modified, &s.diff.added));
     if (!fieldset_empty(own)) {

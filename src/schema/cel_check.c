@@ -10,16 +10,15 @@ struct scope {
 };
 struct checker {
     struct arena *arena;
-    const char *text;
     const struct cel_env *env;
-    struct error *error;
+    struct cel_problems problems;
 };
 
-static const struct cel_static dyn = {.kind = CEL_DYN};
+static const struct cel_static dyn = {.kind = CEL_DYN}, failed = {.kind = CEL_DYN, .name = "!error!"};
 
 /* ---- types ---- */
 
-static const struct cel_static *known(struct checker *c, enum cel_kind kind, const struct cel_static *element) {
+static struct cel_static *known(struct checker *c, enum cel_kind kind, const struct cel_static *element) {
     struct cel_static *s = ARENA_NEW(c->arena, struct cel_static);
     *s = (struct cel_static){.kind = kind, .element = element};
     return s;
@@ -49,8 +48,8 @@ static const char *name_of(struct arena *a, const struct cel_static *s) {
 static bool agree(const struct cel_static *x, const struct cel_static *y) { return x->kind == CEL_DYN || y->kind == CEL_DYN || x->kind == y->kind; }
 
 static const struct cel_static *fail(struct checker *c, const struct cel_node *n, const char *message) {
-    if (c->error == NULL) c->error = cel_error_at(c->text, n->pos, "%s", message);
-    return &dyn;
+    cel_problem_add(&c->problems, n->pos, "%s", message);
+    return &failed; /* fits everywhere: what follows from the problem is none of its own */
 }
 
 /* ---- names ---- */
@@ -215,7 +214,6 @@ static const struct cel_static *call(struct checker *c, const struct scope *scop
     if (member) args[argc++] = infer(c, scope, n->target);
     for (size_t i = 0; i < n->argc && argc < ARRAY_LEN(args); i++)
         args[argc++] = infer(c, scope, n->args[i]);
-    if (c->error) return &dyn;
     static const char *const special[] = {"_==_", "_!=_", "_&&_", "_||_", "_?_:_", NULL};
     return str_in(n->name, special) ? operator(c, n, args, argc) : overload(c, n, member, args, argc);
 }
@@ -261,11 +259,12 @@ static const struct cel_static *aggregate(struct checker *c, const struct scope 
         if (map && i % 2 == 0) continue;
         element = element == NULL || element->kind == s->kind ? s : &dyn;
     }
-    return known(c, map ? CEL_MAP : CEL_LIST, element ? element : &dyn);
+    struct cel_static *s = known(c, map ? CEL_MAP : CEL_LIST, element ? element : &dyn);
+    if (map && n->argc == 0) s->name = "map(dyn, dyn)";
+    return s;
 }
 
 static const struct cel_static *infer(struct checker *c, const struct scope *scope, struct cel_node *n) {
-    if (c->error) return &dyn;
     switch (n->kind) {
     case NODE_LITERAL: n->known = known(c, n->literal->kind, NULL); break;
     case NODE_IDENT: n->known = ident(c, scope, n); break;
@@ -278,9 +277,9 @@ static const struct cel_static *infer(struct checker *c, const struct scope *sco
 }
 
 struct error *cel_check(struct arena *a, const char *text, const struct cel_env *env, struct cel_node *root) {
-    struct checker c = {.arena = a, .text = text, .env = env};
+    struct checker c = {.arena = a, .env = env, .problems = {.arena = a, .text = text}};
     infer(&c, NULL, root);
-    return c.error;
+    return cel_problems_done(&c.problems);
 }
 
 const char *cel_result_name(const struct cel_program *p) { return p->result_name; }

@@ -90,7 +90,18 @@ struct cel_program {
 
 /* Parses; the error is worded and has its place. */
 MUST_CHECK struct error *cel_parse(struct arena *a, const char *text, struct cel_node **out);
-struct error *cel_error_at(const char *text, uint32_t pos, const char *fmt, ...) PRINTF(3, 4);
+/* All that is wrong with a text; shown in the order of the text, as cel-go does. */
+struct cel_problems {
+    struct arena *arena;
+    const char *text;
+    struct cel_problem {
+        uint32_t pos;
+        const char *message;
+    } *items;
+    size_t len;
+};
+void cel_problem_add(struct cel_problems *p, uint32_t pos, const char *fmt, ...) PRINTF(3, 4);
+struct error *cel_problems_done(struct cel_problems *p); /* NULL: none */
 /* Declares, resolves and infers; fills `known` of every node. */
 MUST_CHECK struct error *cel_check(struct arena *a, const char *text, const struct cel_env *env, struct cel_node *root);
 

@@ -4,6 +4,8 @@
 #include "base/base.h"
 #include <ctype.h>
 
+#define NAME_MAX_LENGTH 255 /* reference.RepositoryNameTotalLengthMax */
+
 static bool is_lower_alnum(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 
 /* Components of lower-case letters and digits, joined by '.', '_', '__' or dashes; separated by slashes. */
@@ -58,7 +60,9 @@ bool image_is_latest(const char *image) {
     const char *path = skip_domain(image, path_end);
     bool tagged = path_end != end;
     bool hex_id = path == image && path_end - path == 64 && strspn(path, "0123456789abcdef") >= 64;
-    if (!valid_path(path, path_end) || hex_id || (tagged && !valid_tag(tag, end)) || (digest && !valid_digest(digest + 1)))
+    bool official = path == image && !memchr(path, '/', (size_t)(path_end - path)); /* of docker.io/library/ */
+    bool too_long = (size_t)(path_end - path) + (official ? strlen("library/") : 0) > NAME_MAX_LENGTH;
+    if (!valid_path(path, path_end) || too_long || hex_id || (tagged && !valid_tag(tag, end)) || (digest && !valid_digest(digest + 1)))
         return false;
     if (!tagged) return !digest;
     return end - tag == 6 && memcmp(tag, "latest", 6) == 0;

@@ -10,7 +10,8 @@ static void judge(const struct json *holder, bool *any, bool *guaranteed) {
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         struct quantity request = quantity_of(json_member(requests, names[i])), limit = quantity_of(json_member(limits, names[i]));
         *any = *any || positive(request) || positive(limit);
-        if (!positive(limit) || (positive(request) && quantity_compare(&request, &limit) != 0)) *guaranteed = false;
+        bool asks = json_member(requests, names[i]) != NULL;
+        if (!positive(limit) || (asks && quantity_compare(&request, &limit) != 0)) *guaranteed = false;
     }
 }
 

@@ -244,6 +244,7 @@ static void compare_at(struct arena *a, const struct type *t, const struct path_
     fieldset_add(a, &out->added, e, mark == ADDED, &below->added);
     fieldset_add(a, &out->removed, e, mark == REMOVED, &below->removed);
     fieldset_add(a, &out->modified, e, mark == MODIFIED, &below->modified);
+    out->malformed |= below->malformed;
 }
 
 static bool same_duplicates(struct arena *a, const struct type *t, const struct path_element *e, const struct json *old, const struct json *new) {
@@ -276,7 +277,8 @@ static void compare_entry(struct arena *a, const struct type *t, const struct js
 
 static void compare_lists(struct arena *a, const struct type *t, const struct json *old, const struct json *new, struct typed_diff *out) {
     cleanup_entries struct entries left = {0}, right = {0};
-    if (entries_of(a, t, old, &left) != NULL || entries_of(a, t, new, &right) != NULL) return;
+    out->malformed = entries_of(a, t, old, &left) != NULL || entries_of(a, t, new, &right) != NULL;
+    if (out->malformed) return;
     for (size_t i = 0; i < left.len; i++)
         compare_entry(a, t, old, new, &left.items[i], entries_find(&right, &left.items[i].element), out);
     for (size_t i = 0; i < right.len; i++)

@@ -13,6 +13,7 @@ MUST_CHECK struct error *typed_validate(struct arena *a, const struct type *t, c
 
 struct typed_diff {
     struct fieldset added, removed, modified;
+    bool malformed; /* a list has an element without its keys: nothing is said about it */
 };
 void typed_compare(struct arena *a, const struct type *t, const struct json *old, const struct json *new, struct typed_diff *out);
 /* What is live with what the configuration says laid over it; NULL if nothing is left. The configuration is valid. */

@@ -175,9 +175,51 @@ static void api_services_are_named_after_what_they_serve(void **state) {
     CHECK_QUOTED(&resource_apiregistration_apiservices, NULL, rows);
 }
 
+#define HPA(ref) "{\"metadata\":{\"name\":\"h\",\"namespace\":\"n\"},\"spec\":{\"maxReplicas\":2,\"scaleTargetRef\":" ref "}}"
+static void an_autoscalers_target_has_a_group(void **state) {
+    (void)state;
+    static const struct row rows[] = {
+        {HPA("{\"kind\":\"Deployment\",\"name\":\"d\",\"apiVersion\":\"apps/v1\"}"), NULL, ""},
+        {HPA("{\"kind\":\"Deployment\",\"name\":\"d\",\"apiVersion\":\"v1\"}"), NULL,
+         "spec.scaleTargetRef.apiVersion: Invalid value: \"v1\": apiVersion must specify API group"},
+        {HPA("{\"kind\":\"Deployment\",\"name\":\"d\",\"apiVersion\":\"a/b/c\"}"), NULL,
+         "spec.scaleTargetRef.apiVersion: Invalid value: \"a/b/c\": unexpected GroupVersion string: a/b/c"},
+        {HPA("{\"kind\":\"ReplicationController\",\"name\":\"d\"}"), NULL, ""},
+        {HPA("{\"kind\":\"Deployment\",\"name\":\"e\"}"), HPA("{\"kind\":\"Deployment\",\"name\":\"d\"}"), ""}, /* it was wrong before */
+    };
+    CHECK(&resource_autoscaling_horizontalpodautoscalers, NULL, rows);
+}
+
+#define VAP(variables) "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"matchConstraints\":{\"resourceRules\":[{\"apiGroups\":[\"\"],\"apiVersions\":[\"v1\"]," \
+    "\"operations\":[\"CREATE\"],\"resources\":[\"pods\"]}]},\"variables\":[" variables "],\"validations\":[{\"expression\":\"variables.t == 1\"}]}}"
+static void a_policy_knows_the_variables_that_it_declares(void **state) {
+    (void)state;
+    static const struct row rows[] = {
+        {VAP("{\"name\":\"t\",\"expression\":\"1\"}"), NULL, ""},
+        {VAP("{\"name\":\"u\",\"expression\":\"1\"}"), NULL,
+         "spec.validations[0].expression: Invalid value: \"variables.t == 1\": compilation failed: ERROR: <input>:1:10: undefined field 't'\n | variables.t == 1\n | .........^"},
+    };
+    CHECK(&resource_admissionregistration_validatingadmissionpolicies, NULL, rows);
+}
+
+#define SET(plan) "{\"metadata\":{\"name\":\"d\",\"namespace\":\"n\"},\"spec\":{\"selector\":{\"matchLabels\":{\"a\":\"b\"}},\"updateStrategy\":{\"rollingUpdate\":" plan "}," \
+    "\"template\":{\"metadata\":{\"labels\":{\"a\":\"b\"}},\"spec\":{" C "}}}}"
+static void a_share_that_is_none_counts_as_zero(void **state) {
+    (void)state;
+#define BAD_PERCENT "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')"
+    static const struct row rows[] = {
+        {SET("{\"maxUnavailable\":\"-5%\",\"maxSurge\":1}"), NULL, "spec.updateStrategy.rollingUpdate.maxUnavailable: Invalid value: \"-5%\": " BAD_PERCENT},
+        {SET("{\"maxUnavailable\":\"1.2\",\"maxSurge\":0}"), NULL,
+         "spec.updateStrategy.rollingUpdate.maxUnavailable: Invalid value: \"1.2\": " BAD_PERCENT
+         "; spec.updateStrategy.rollingUpdate.maxUnavailable: Required value: cannot be 0 when maxSurge is 0"},
+    };
+    CHECK(&resource_apps_daemonsets, NULL, rows);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pods_name_what_is_wrong_with_them),
+        cmocka_unit_test(an_autoscalers_target_has_a_group), cmocka_unit_test(a_policy_knows_the_variables_that_it_declares),
+        cmocka_unit_test(a_share_that_is_none_counts_as_zero), cmocka_unit_test(pods_name_what_is_wrong_with_them),
         cmocka_unit_test(forbidden_changes_of_a_pod_are_shown_as_a_difference),
         cmocka_unit_test(schedules_are_worded_as_the_cron_library_words_them),
         cmocka_unit_test(small_kinds_have_their_rules),

@@ -1,4 +1,5 @@
 /* The CEL engine: results, run-time errors, compile errors as cel-go words them. */
+#include "base/str.h"
 #include "schema/cel.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -136,6 +137,37 @@ static void syntax_errors_name_their_place(void **state) {
     check("self.f(1)", "ERROR: <input>:1:7: undeclared reference to 'f' (in container '')\n | self.f(1)\n | ......^");
 }
 
+/* tests/golden/cel_errors.json: texts, and what the real API server says of them where a policy's `object` is known; without
+ * the lines that show the place. */
+static const char *without_places(struct arena *a, const char *message) {
+    const char *out = "";
+    for (const char *line = message; *line;) {
+        size_t n = strcspn(line, "\n");
+        if (strncmp(line, " |", 2) != 0) out = arena_printf(a, "%s%s%.*s", out, *out ? "\n" : "", (int)n, line);
+        line += n + (line[n] == '\n');
+    }
+    return out;
+}
+
+static void every_problem_is_told_in_the_originals_words(void **state) {
+    (void)state;
+    cleanup_arena struct arena a = {0};
+    cleanup_buf struct buf text = {0};
+    static const struct cel_var names[] = {{.name = "object"}};
+    struct cel_env env = {.vars = names, .var_count = 1};
+    const struct json *rows;
+    assert_null(file_read(arena_printf(&a, "%s/tests/golden/cel_errors.json", getenv("SOURCE_DIR")), 1 << 20, &text));
+    assert_null(json_parse(&a, text.data, text.len, NULL, NULL, &rows));
+    assert_true(json_len(rows) > 80);
+    JSON_EACH(row, rows) {
+        struct cel_program *p;
+        const char *want = "";
+        JSON_EACH(line, json_at(row, 1)) want = arena_printf(&a, "%s%s%s", want, *want ? "\n" : "", json_str(line, NULL));
+        cleanup_error struct error *e = cel_compile(&a, json_str(json_at(row, 0), NULL), &env, &p);
+        assert_string_equal(e ? without_places(&a, e->message) : "", want);
+    }
+}
+
 static void results_are_known_before_evaluation(void **state) {
     (void)state;
     cleanup_arena struct arena a = {0};
@@ -185,7 +217,7 @@ int main(void) {
         cmocka_unit_test(arithmetic_keeps_to_its_types), cmocka_unit_test(logic_absorbs_errors_of_the_other_side),
         cmocka_unit_test(members_are_selected_and_tested), cmocka_unit_test(macros_walk_lists_and_maps),
         cmocka_unit_test(strings_count_code_points), cmocka_unit_test(time_is_calculated_with),
-        cmocka_unit_test(kubernetes_libraries_answer), cmocka_unit_test(syntax_errors_name_their_place),
+        cmocka_unit_test(kubernetes_libraries_answer), cmocka_unit_test(syntax_errors_name_their_place), cmocka_unit_test(every_problem_is_told_in_the_originals_words),
         cmocka_unit_test(results_are_known_before_evaluation), cmocka_unit_test(evaluation_stops_at_its_budget),
         cmocka_unit_test(deep_nesting_is_refused),
     };

@@ -123,8 +123,6 @@ static void update(struct field_errors *e, const struct json *o, const struct js
     else if (*text_of(was)) field_forbidden(e, FIELD(STATUS, "certificate"), "updates may not modify existing certificate content");
 }
 
-struct name_errors name_any(const char *value UNUSED) { return (struct name_errors){0}; }
-
 void validate_signing_request(struct field_errors *e, const struct json *o, const struct json *old) { update(e, o, old, THE_REQUEST); }
 void validate_signing_request_status(struct field_errors *e, const struct json *o, const struct json *old) { update(e, o, old, THE_STATUS); }
 void validate_signing_request_approval(struct field_errors *e, const struct json *o, const struct json *old) { update(e, o, old, THE_APPROVAL); }

@@ -303,14 +303,10 @@ static void pod_warnings(WARN, bool template) {
     if (!has(json_member(spec, "securityContext"), "seccompProfile") && json_member(annotations, pod_seccomp))
         warn(w, FIELD_KEY(notes, pod_seccomp), "non-functional in v1.27+; use the \"seccompProfile\" field instead");
     each_container(w, at, spec, annotations, template);
-    if (json_int(spec, "terminationGracePeriodSeconds", 0) < 0)
+    if (template && json_int(spec, "terminationGracePeriodSeconds", 0) < 0) /* of a pod it is 1 by now */
         warn(w, FIELD(at, "terminationGracePeriodSeconds"), "must be >= 0; negative values are invalid and will be treated as 1");
     pod_affinity(w, at, spec);
     addresses(w, at, spec);
-}
-
-void warn_pod(struct json_array *w, const struct json *o, const struct json *old) {
-    if (old == NULL) pod_warnings(w, NULL, o, false); /* people do not update pods */
 }
 
 static void template_at(struct json_array *w, const struct field_path *p, const char *path, const struct json *o, const struct json *old) {
@@ -322,22 +318,28 @@ void warn_pod_template(struct json_array *w, const struct json *o, const struct 
 
 void warn_workload(struct json_array *w, const struct json *o, const struct json *old) { template_at(w, FIELD(SPEC, "template"), "spec.template", o, old); }
 
-/* Names that end up in pods' names and host names. */
-static void host_name(struct json_array *w, const struct json *o, const struct json *old) {
+/* Names that end up in names of pods and hosts. */
+static void host_name(struct json_array *w, const struct json *o, const struct json *old, const char *where) {
     struct name_errors errors = name_dns1123_label(json_str_or(o, "metadata.name", ""));
     const char *text = "";
     for (size_t i = 0; i < errors.len; i++) text = arena_printf(w->arena, "%s%s%s", text, i ? " " : "", errors.items[i]);
     if (errors.len && old == NULL)
-        json_array_add(w, json_strf(w->arena, "metadata.name: this is used in Pod names and hostnames, which can result in surprising behavior; a DNS label is recommended: [%s]", text));
+        json_array_add(w, json_strf(w->arena, "metadata.name: this is used in %s, which can result in surprising behavior; a DNS label is recommended: [%s]", where, text));
 }
 
+void warn_pod(struct json_array *w, const struct json *o, const struct json *old) {
+    host_name(w, o, old, "the Pod's hostname");
+    if (old == NULL) pod_warnings(w, NULL, o, false); /* people do not update pods */
+}
+
+#define OF_PODS "Pod names and hostnames"
 void warn_named_workload(struct json_array *w, const struct json *o, const struct json *old) {
-    host_name(w, o, old);
+    host_name(w, o, old, OF_PODS);
     warn_workload(w, o, old);
 }
 
 void warn_cron_job(struct json_array *w, const struct json *o, const struct json *old) {
-    host_name(w, o, old);
+    host_name(w, o, old, OF_PODS);
     template_at(w, FIELD(FIELD(FIELD(SPEC, "jobTemplate"), "spec"), "template"), "spec.jobTemplate.spec.template", o, old);
 }
 

@@ -95,11 +95,20 @@ void validate_disruption_budget_status(struct field_errors *e, const struct json
 
 /* ---- autoscalers: autoscaling/v2, to which v1 is converted before ---- */
 
-static void target_reference(RULE) {
-    const char *version = str_of(o, "apiVersion"), *slash = strchr(version, '/');
+enum { ANY_VERSION = 1, NO_GROUP = 2 }; /* what an apiVersion may be: whatever it is; of the core group */
+
+static const char *bad_api_version(struct arena *a, const char *version, int allowed) {
+    const char *slash = strchr(version, '/');
+    if (allowed & ANY_VERSION) return NULL;
+    if (slash && strchr(slash + 1, '/')) return arena_printf(a, "unexpected GroupVersion string: %s", version);
+    return !(allowed & NO_GROUP) && (slash == NULL || slash == version) ? "apiVersion must specify API group" : NULL;
+}
+
+static void target_reference(RULE, int allowed) {
+    const char *version = str_of(o, "apiVersion"), *why = bad_api_version(e->arena, version, allowed);
     named_needed(e, p, o, "kind", name_path_segment);
     named_needed(e, p, o, "name", name_path_segment);
-    if (slash && strchr(slash + 1, '/')) field_invalid_str(e, FIELD(p, "apiVersion"), version, "unexpected GroupVersion string: %s", version);
+    if (why) field_invalid_str(e, FIELD(p, "apiVersion"), version, "%s", why);
 }
 
 static void metric_target(RULE) {
@@ -120,7 +129,7 @@ static void metric_source(RULE, const char *kind) {
     const struct json *t = json_member(o, "target");
     const struct field_path *at = FIELD(p, "target");
     bool value = has(t, "value"), average = has(t, "averageValue"), use = has(t, "averageUtilization"), of_container = strcmp(kind, "containerResource") == 0;
-    if (strcmp(kind, "object") == 0) target_reference(e, FIELD(p, "describedObject"), json_member(o, "describedObject"));
+    if (strcmp(kind, "object") == 0) target_reference(e, FIELD(p, "describedObject"), json_member(o, "describedObject"), NO_GROUP);
     if (word_in(kind, "object external pods")) metric_name(e, FIELD(p, "metric"), json_member(o, "metric"));
     if (word_in(kind, "resource containerResource") && need_why(e, p, o, "name", "must specify a resource name") && of_container)
         container_resource_name(e, FIELD(p, "name"), str_of(o, "name"));
@@ -173,14 +182,23 @@ static void scaling_rules(RULE) {
     if (tolerance && negative(tolerance)) field_invalid_str(e, FIELD(p, "tolerance"), quantity_text(e->arena, tolerance), "must be greater than or equal to 0");
 }
 
+/* What does not change may stay wrong; the one scalable kind of the core group needs no group. */
+static int target_versions(const struct json *target, const struct json *old) {
+    static const char *const members[] = {"apiVersion", "kind"};
+    bool same = old != NULL;
+    for (size_t i = 0; i < ARRAY_LEN(members); i++) same = same && strcmp(str_of(target, members[i]), str_of(old, members[i])) == 0;
+    if (same) return ANY_VERSION;
+    return strcmp(str_of(target, "kind"), "ReplicationController") == 0 ? NO_GROUP : 0;
+}
+
 void validate_autoscaler(struct field_errors *e, const struct json *o, const struct json *old) {
-    (void)old;
     const struct json *spec = json_member(o, "spec"), *behavior = json_member(spec, "behavior");
     int64_t min = json_int(spec, "minReplicas", 1), max = json_int(spec, "maxReplicas", 0);
     if (min < 1) field_invalid_int(e, FIELD(SPEC, "minReplicas"), min, "must be greater than or equal to 1");
     if (max < 1) field_invalid_int(e, FIELD(SPEC, "maxReplicas"), max, "must be greater than 0");
     if (has(spec, "minReplicas") && max < min) field_invalid_int(e, FIELD(SPEC, "maxReplicas"), max, "must be greater than or equal to `minReplicas`");
-    target_reference(e, FIELD(SPEC, "scaleTargetRef"), json_member(spec, "scaleTargetRef"));
+    const struct json *target = json_member(spec, "scaleTargetRef");
+    target_reference(e, FIELD(SPEC, "scaleTargetRef"), target, target_versions(target, old ? json_get(old, "spec.scaleTargetRef") : NULL));
     bool from_outside = false;
     JSON_EACH(m, json_member(spec, "metrics")) from_outside |= word_in(str_of(m, "type"), "Object External");
     rule_each(e, SPEC, spec, "metrics", metric);

@@ -60,7 +60,7 @@ void kube_finalizers(struct field_errors *e, const struct json *object);
 #define STATUS FIELD(NULL, "status")
 void field_checks(struct field_errors *e, const struct field_path *p, const char *value, struct name_errors errors, const char *prefix);
 
-name_check name_ip_address, name_any;
+name_check name_ip_address;
 rule_fn webhook_client, webhook_review_versions, webhook_rule, webhook_conditions;
 rule_fn inline_volume_spec, node_selector, node_selector_term, node_selector_requirement, topology_selector_term, claim_spec, claim_template_meta;
 void endpoint_ip(struct field_errors *e, const struct field_path *p, const char *ip);

@@ -85,9 +85,9 @@ const struct validation validations[] = {
     {&resource_apiregistration_apiservices, "status", name_path_segment, validate_api_service_status, NULL, 0},
     {&resource_apiextensions_customresourcedefinitions, NULL, SUB, validate_definition, NULL, META_NO_UPDATE},
     {&resource_apiextensions_customresourcedefinitions, "status", SUB, validate_definition_status, NULL, META_NO_UPDATE},
-    {&resource_certificates_certificatesigningrequests, NULL, name_any, validate_signing_request, NULL, META_KUBE | META_WHOLE | META_NO_UPDATE},
-    {&resource_certificates_certificatesigningrequests, "status", name_any, validate_signing_request_status, NULL, META_NO_UPDATE},
-    {&resource_certificates_certificatesigningrequests, "approval", name_any, validate_signing_request_approval, NULL, META_NO_UPDATE},
+    {&resource_certificates_certificatesigningrequests, NULL, name_path_segment, validate_signing_request, NULL, META_KUBE | META_WHOLE | META_NO_UPDATE},
+    {&resource_certificates_certificatesigningrequests, "status", name_path_segment, validate_signing_request_status, NULL, META_NO_UPDATE},
+    {&resource_certificates_certificatesigningrequests, "approval", name_path_segment, validate_signing_request_approval, NULL, META_NO_UPDATE},
     {0},
 };
 

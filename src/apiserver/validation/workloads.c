@@ -48,9 +48,11 @@ static bool percent(const struct json *v, int64_t *out) {
     return true;
 }
 
+/* A text that is neither counts as 0, as Go's Atoi leaves it. */
 static int64_t int_or_percent(const struct json *v) {
     int64_t n;
-    return percent(v, &n) ? n : json_is(v, JSON_STRING) ? strtoll(v->s, NULL, 10) : json_int(v, NULL, 0);
+    if (percent(v, &n)) return n;
+    return !json_is(v, JSON_STRING) ? json_int(v, NULL, 0) : str_to_int64(v->s, &n) ? n : 0;
 }
 
 void at_most_100_percent(RULE) {
@@ -253,7 +255,9 @@ static const struct json *stateful_template(struct arena *a, const struct json *
     if (json_len(claims) == 0) return t;
     JSON_EACH(c, claims) {
         const char *name = json_str_or(c, "metadata.name", "");
-        json_array_add(&volumes, json_make(a, "{'name':%s,'persistentVolumeClaim':{'claimName':%s}}", name, name));
+        bool known = false;
+        for (size_t k = 0; k < volumes.len; k++) known |= json_str_is(&volumes.items[k], "name", name);
+        if (!known) json_array_add(&volumes, json_make(a, "{'name':%s,'persistentVolumeClaim':{'claimName':%s}}", name, name));
     }
     for (size_t i = 0, n = volumes.len; i < json_len(json_get(t, "spec.volumes")); i++) {
         const struct json *v = json_at(json_get(t, "spec.volumes"), i);
