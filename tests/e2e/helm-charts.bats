@@ -70,6 +70,22 @@ bounded() { local seconds=$1 kib=$2; shift 2; run timeout "$seconds" /usr/bin/ti
     bounded 60 3000000 "$CORACLE" helm template repeat; [ "$status" -eq 1 ]; [[ "$output" == *"Error: "* ]]
 }
 
+@test "a package is signed with a key that GnuPG made, and GnuPG accepts it" {
+    export GNUPGHOME=$PWD/gnupg; mkdir -m 700 gnupg
+    gpg --batch --quiet --pinentry-mode loopback --passphrase 'open sesame' --quick-gen-key 'signer <signer@example.com>' rsa3072 sign never
+    gpg --batch --quiet --pinentry-mode loopback --passphrase 'open sesame' --export-secret-keys > secret.gpg
+    gpg --batch --quiet --export > public.gpg
+    gpgconf --kill gpg-agent
+    helm create demo
+    echo 'open sesame' > passphrase
+    helm package demo --sign --key signer --keyring secret.gpg --passphrase-file passphrase
+    gpg --batch --verify demo-0.1.0.tgz.prov
+    helm verify demo-0.1.0.tgz --keyring public.gpg | grep -qF 'Signed by: signer <signer@example.com>'
+    helm template demo-0.1.0.tgz --verify --keyring public.gpg > /dev/null
+    run helm package demo --sign --key signer --keyring public.gpg
+    [ "$status" -eq 1 ]; [[ "$output" == *"provided key is not a private key"* ]]
+}
+
 @test "archives that lie are refused, and nothing is written outside" {
     mkdir -p evil/templates; printf 'apiVersion: v2\nname: evil\nversion: 0.1.0\n' > evil/Chart.yaml
     tar czf up.tgz --transform 's,evil/Chart.yaml,evil/../../pwned,' evil/Chart.yaml -P

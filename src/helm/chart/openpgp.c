@@ -1,6 +1,7 @@
 /* OpenPGP: see openpgp.h. */
 #include "helm/chart/openpgp.h"
 #include "base/str.h"
+#include "helm/chart/openpgp_packet.h"
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
@@ -9,13 +10,7 @@
 enum { TAG_SIGNATURE = 2, TAG_SECRET_KEY = 5, TAG_PUBLIC_KEY = 6, TAG_SECRET_SUBKEY = 7, TAG_USER_ID = 13, TAG_PUBLIC_SUBKEY = 14 };
 enum { RSA_ANY = 1, RSA_SIGN = 3, EDDSA = 22 };
 
-/* Bytes that are read from the front; `bad` once there were too few. */
-struct reader {
-    const uint8_t *p, *end;
-    bool bad;
-};
-
-static const uint8_t *take(struct reader *r, size_t n) {
+const uint8_t *pgp_take(struct pgp_reader *r, size_t n) {
     if (n > (size_t)(r->end - r->p)) {
         r->bad = true;
         r->p = r->end;
@@ -25,37 +20,37 @@ static const uint8_t *take(struct reader *r, size_t n) {
     return r->p - n;
 }
 
-static uint32_t number(struct reader *r, size_t bytes) {
+uint32_t pgp_number(struct pgp_reader *r, size_t bytes) {
     uint32_t n = 0;
-    const uint8_t *p = take(r, bytes);
+    const uint8_t *p = pgp_take(r, bytes);
     for (size_t i = 0; p != NULL && i < bytes; i++) n = n << 8 | p[i];
     return n;
 }
 
-static const uint8_t *mpi(struct reader *r, size_t *len) {
-    *len = (number(r, 2) + 7) / 8;
-    return take(r, *len);
+const uint8_t *pgp_mpi(struct pgp_reader *r, size_t *len) {
+    *len = (pgp_number(r, 2) + 7) / 8;
+    return pgp_take(r, *len);
 }
 
 /* The next packet's body. Partial lengths do not occur in keys and signatures. */
-static bool next_packet(struct reader *r, unsigned *tag, struct reader *body) {
+static bool next_packet(struct pgp_reader *r, unsigned *tag, struct pgp_reader *body) {
     if (r->p == r->end) return false;
-    uint32_t head = number(r, 1), len;
+    uint32_t head = pgp_number(r, 1), len;
     if (!(head & 0x80)) return false;
     if (head & 0x40) {
         *tag = head & 0x3f;
-        len = number(r, 1);
-        if (len >= 192 && len < 224) len = ((len - 192) << 8) + number(r, 1) + 192;
-        else if (len == 255) len = number(r, 4);
+        len = pgp_number(r, 1);
+        if (len >= 192 && len < 224) len = ((len - 192) << 8) + pgp_number(r, 1) + 192;
+        else if (len == 255) len = pgp_number(r, 4);
         else if (len >= 224) return false;
     } else {
         *tag = head >> 2 & 0xf;
         if ((head & 3) == 3) len = (uint32_t)(r->end - r->p);
-        else len = number(r, (size_t)1 << (head & 3));
+        else len = pgp_number(r, (size_t)1 << (head & 3));
     }
-    const uint8_t *p = take(r, len);
+    const uint8_t *p = pgp_take(r, len);
     if (p == NULL) return false;
-    *body = (struct reader){p, p + len, false};
+    *body = (struct pgp_reader){p, p + len, false};
     return true;
 }
 
@@ -89,23 +84,29 @@ static const uint8_t *dearmor(struct arena *a, const char *text, size_t *len) {
 
 /* ---- keys ---- */
 
+bool pgp_is_rsa(const struct pgp_key *k) { return k->algorithm >= RSA_ANY && k->algorithm <= RSA_SIGN; }
+
 /* false: a key of a kind that is not known here. */
-static bool read_key(struct arena *a, struct reader body, struct pgp_key *key) {
+static bool read_key(struct arena *a, struct pgp_reader body, bool secret, struct pgp_key *key) {
     const uint8_t *start = body.p;
-    if (number(&body, 1) != 4) return false;
-    take(&body, 4);
-    key->algorithm = (uint8_t)number(&body, 1);
-    if (key->algorithm >= RSA_ANY && key->algorithm <= RSA_SIGN) {
-        key->n = mpi(&body, &key->n_len);
-        key->e = mpi(&body, &key->e_len);
+    if (pgp_number(&body, 1) != 4) return false;
+    pgp_take(&body, 4);
+    key->algorithm = (uint8_t)pgp_number(&body, 1);
+    if (pgp_is_rsa(key)) {
+        key->n = pgp_mpi(&body, &key->n_len);
+        key->e = pgp_mpi(&body, &key->e_len);
     } else if (key->algorithm == EDDSA) {
-        take(&body, number(&body, 1)); /* the curve's identifier: only Ed25519 has points of this length */
-        key->n = mpi(&body, &key->n_len);
+        pgp_take(&body, pgp_number(&body, 1)); /* the curve's identifier: only Ed25519 has points of this length */
+        key->n = pgp_mpi(&body, &key->n_len);
         if (key->n_len != 33 || key->n == NULL || key->n[0] != 0x40) return false;
     } else {
         return false;
     }
     if (body.bad) return false;
+    if (secret) {
+        key->secret = body.p;
+        key->secret_len = (size_t)(body.end - body.p);
+    }
     size_t len = (size_t)(body.p - start);
     uint8_t *hashed = arena_alloc(a, len + 3);
     hashed[0] = 0x99;
@@ -121,7 +122,7 @@ static void add_key(struct arena *a, struct pgp_keyring *ring, struct pgp_key *k
 }
 
 struct error *pgp_read_keyring(struct arena *a, const uint8_t *data, size_t len, struct pgp_keyring *out) {
-    struct reader r = {data, data + len, false}, body;
+    struct pgp_reader r = {data, data + len, false}, body;
     struct pgp_key *primary = NULL;
     unsigned tag;
     *out = (struct pgp_keyring){0};
@@ -131,7 +132,8 @@ struct error *pgp_read_keyring(struct arena *a, const uint8_t *data, size_t len,
             struct pgp_key *key = ARENA_NEW(a, struct pgp_key);
             if (is_primary) primary = key;
             key->primary = primary;
-            if (read_key(a, body, key) && primary != NULL) add_key(a, out, key);
+            bool secret = tag == TAG_SECRET_KEY || tag == TAG_SECRET_SUBKEY;
+            if (read_key(a, body, secret, key) && primary != NULL) add_key(a, out, key);
         } else if (tag == TAG_USER_ID && primary != NULL) {
             size_t n = primary->name_count++;
             primary->names = arena_grow(a, primary->names, n * sizeof(char *), (n + 1) * sizeof(char *));
@@ -193,12 +195,12 @@ struct signature {
     size_t r_len, s_len;
 };
 
-static void read_subpackets(struct reader r, struct signature *out) {
+static void read_subpackets(struct pgp_reader r, struct signature *out) {
     while (r.p < r.end) {
-        uint32_t len = number(&r, 1);
-        if (len >= 192 && len < 255) len = ((len - 192) << 8) + number(&r, 1) + 192;
-        else if (len == 255) len = number(&r, 4);
-        const uint8_t *p = take(&r, len);
+        uint32_t len = pgp_number(&r, 1);
+        if (len >= 192 && len < 255) len = ((len - 192) << 8) + pgp_number(&r, 1) + 192;
+        else if (len == 255) len = pgp_number(&r, 4);
+        const uint8_t *p = pgp_take(&r, len);
         if (p == NULL || len == 0) return;
         bool number_of_key = (p[0] & 0x7f) == 16 && len == 9, fingerprint = (p[0] & 0x7f) == 33 && len == 22;
         if (number_of_key || fingerprint) memcpy(out->issuer, p + len - 8, 8), out->has_issuer = true;
@@ -206,29 +208,29 @@ static void read_subpackets(struct reader r, struct signature *out) {
 }
 
 static struct error *read_signature(const struct pgp_message *m, struct signature *out) {
-    struct reader r = {m->signature, m->signature + m->signature_len, false}, body;
+    struct pgp_reader r = {m->signature, m->signature + m->signature_len, false}, body;
     unsigned tag;
     *out = (struct signature){0};
     if (!next_packet(&r, &tag, &body) || tag != TAG_SIGNATURE) return error_new("openpgp: invalid data: packet not a signature");
     const uint8_t *start = body.p;
-    if (number(&body, 1) != 4) return error_new("openpgp: unsupported feature: signature packet version");
-    uint32_t type = number(&body, 1);
+    if (pgp_number(&body, 1) != 4) return error_new("openpgp: unsupported feature: signature packet version");
+    uint32_t type = pgp_number(&body, 1);
     if (type > 1) return error_new("openpgp: invalid signature: signature of another kind of data");
-    out->algorithm = (uint8_t)number(&body, 1);
-    out->hash = (uint8_t)number(&body, 1);
-    uint32_t len = number(&body, 2);
-    const uint8_t *p = take(&body, len);
+    out->algorithm = (uint8_t)pgp_number(&body, 1);
+    out->hash = (uint8_t)pgp_number(&body, 1);
+    uint32_t len = pgp_number(&body, 2);
+    const uint8_t *p = pgp_take(&body, len);
     if (p == NULL) return error_new("openpgp: invalid data: signature too short");
     out->hashed = start;
     out->hashed_len = (size_t)(body.p - start);
-    read_subpackets((struct reader){p, p + len, false}, out);
-    len = number(&body, 2);
-    p = take(&body, len);
-    if (p != NULL) read_subpackets((struct reader){p, p + len, false}, out);
-    const uint8_t *start_of_digest = take(&body, 2);
+    read_subpackets((struct pgp_reader){p, p + len, false}, out);
+    len = pgp_number(&body, 2);
+    p = pgp_take(&body, len);
+    if (p != NULL) read_subpackets((struct pgp_reader){p, p + len, false}, out);
+    const uint8_t *start_of_digest = pgp_take(&body, 2);
     if (start_of_digest != NULL) memcpy(out->digest_start, start_of_digest, 2);
-    out->r = mpi(&body, &out->r_len);
-    if (out->algorithm == EDDSA) out->s = mpi(&body, &out->s_len);
+    out->r = pgp_mpi(&body, &out->r_len);
+    if (out->algorithm == EDDSA) out->s = pgp_mpi(&body, &out->s_len);
     return body.bad ? error_new("openpgp: invalid data: signature too short") : NULL;
 }
 

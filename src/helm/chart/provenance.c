@@ -1,11 +1,13 @@
-/* Is an archive what its provenance file says, and who says so? */
+/* Is an archive what its provenance file says, and who says so? And such files for new archives. */
 #include "helm/chart/provenance.h"
 #include "base/str.h"
 #include "helm/chart/decode.h"
+#include "helm/chart/save.h"
 #include "helm/go/os.h"
 #include "helm/go/strconv.h"
 #include <errno.h>
 #include <sys/stat.h>
+#include <time.h>
 
 enum { MAX_PROVENANCE = 16 * 1024 * 1024 };
 
@@ -56,6 +58,40 @@ static struct error *check_message(struct arena *a, const char *chart_path, cons
     return check_sum(a, m, strrchr(path_join(a, "/", chart_path), '/') + 1, out->hash);
 }
 
+static struct error *load_keyring(struct arena *a, const char *keyring, struct pgp_keyring *out) {
+    cleanup_buf struct buf keys = {0};
+    TRY(go_read_file(keyring[0] == '\0' ? default_keyring(a) : keyring, MAX_PROVENANCE, &keys));
+    return pgp_read_keyring(a, (const uint8_t *)arena_dup(a, buf_str(&keys), keys.len + 1), keys.len, out);
+}
+
+/* ---- signing ---- */
+
+/* What is signed: Chart.yaml as the archive has it, and the archive's sum. */
+static struct error *message_of(struct arena *a, const char *chart_path, struct buf *out) {
+    cleanup_buf struct buf archive = {0};
+    struct chart *c;
+    TRY(go_read_file(chart_path, 0, &archive));
+    TRY(chart_load_archive(a, buf_str(&archive), archive.len, &c));
+    TRY(chart_metadata_yaml(a, &c->metadata, out));
+    buf_printf(out, "\n...\nfiles:\n  %s: %s\n", strrchr(path_join(a, "/", chart_path), '/') + 1, sum_of(a, &archive));
+    return NULL;
+}
+
+struct error *provenance_sign(struct arena *a, const char *chart_path, const char *keyring, const char *id, provenance_passphrase ask, void *arg) {
+    struct pgp_keyring ring;
+    const struct pgp_key *key;
+    const char *passphrase = "";
+    TRY(load_keyring(a, keyring, &ring));
+    TRY(pgp_find_signer(&ring, id, &key));
+    if (pgp_is_locked(key)) TRY(ask(arg, key->names[0], &passphrase));
+    cleanup_buf struct buf text = {0}, out = {0};
+    TRY(message_of(a, chart_path, &text));
+    TRY(pgp_clearsign(key, passphrase, buf_str(&text), time(NULL), &out));
+    return go_write_file(arena_printf(a, "%s.prov", chart_path), buf_str(&out), out.len);
+}
+
+/* ---- verifying ---- */
+
 struct error *provenance_verify(struct arena *a, const char *chart_path, const char *keyring, struct verification *out) {
     struct stat st;
     const char *prov = arena_printf(a, "%s.prov", chart_path);
@@ -63,11 +99,8 @@ struct error *provenance_verify(struct arena *a, const char *chart_path, const c
     if (S_ISDIR(st.st_mode)) return error_new("unpacked charts cannot be verified");
     if (!str_ends(chart_path, ".tgz")) return error_new("chart must be a tgz file");
     if (stat(prov, &st) != 0) return error_wrap(go_path_error("stat", prov, errno), "could not load provenance file %s", prov);
-    if (keyring[0] == '\0') keyring = default_keyring(a);
-    cleanup_buf struct buf keys = {0};
     struct pgp_keyring ring;
-    struct error *e = go_read_file(keyring, MAX_PROVENANCE, &keys);
-    if (e == NULL) e = pgp_read_keyring(a, (const uint8_t *)arena_dup(a, buf_str(&keys), keys.len + 1), keys.len, &ring);
+    struct error *e = load_keyring(a, keyring, &ring);
     if (e != NULL) return error_wrap(e, "failed to load keyring");
     struct pgp_message m = {0};
     e = check_message(a, chart_path, prov, &ring, &m, out);

@@ -1,13 +1,17 @@
 /* helm package */
 #include "base/str.h"
+#include "helm/chart/provenance.h"
 #include "helm/chart/save.h"
 #include "helm/cli/chart_flags.h"
 #include "helm/cli/commands.h"
 #include "helm/cli/dependency.h"
+#include "helm/cli/terminal.h"
 #include "helm/go/os.h"
 #include "helm/go/semver.h"
+#include "helm/go/strconv.h"
 #include <errno.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 struct options {
     bool sign, dependency_update;
@@ -34,6 +38,42 @@ static const struct helm_flag flags[] = {
 };
 #undef AT
 
+/* ---- signing ---- */
+
+struct asker {
+    struct helm *h;
+    const char *passphrase_file;
+};
+
+/* The first line of the file, or of standard input where that is a pipe. */
+static struct error *read_passphrase(struct arena *a, const char *path, const char **out) {
+    struct stat st;
+    cleanup_buf struct buf text = {0};
+    if (!str_eq(path, "-")) TRY(go_read_file(path, 1 << 20, &text));
+    else if (fstat(STDIN_FILENO, &st) != 0 || !S_ISFIFO(st.st_mode)) return error_new("specified reading passphrase from stdin, without input on stdin");
+    else {
+        const char *all;
+        TRY(terminal_read_all(a, &all));
+        buf_adds(&text, all);
+    }
+    if (text.len == 0) return error_new("EOF");
+    *out = arena_strndup(a, buf_str(&text), strcspn(buf_str(&text), "\r\n"));
+    return NULL;
+}
+
+static struct error *ask_passphrase(void *arg, const char *name, const char **out) {
+    struct asker *asker = arg;
+    struct helm *h = asker->h;
+    if (asker->passphrase_file[0] != '\0') return read_passphrase(&h->arena, asker->passphrase_file, out);
+    cleanup_buf struct buf prompt = {0};
+    buf_adds(&prompt, "Password for key ");
+    go_quote(&prompt, name, strlen(name));
+    buf_adds(&prompt, " >  ");
+    return terminal_ask(h, buf_str(&prompt), true, out);
+}
+
+/* ---- the command ---- */
+
 static struct error *package(struct helm *h, const struct options *o, const char *path) {
     struct arena *a = &h->arena;
     struct stat st;
@@ -51,6 +91,8 @@ static struct error *package(struct helm *h, const struct options *o, const char
     TRY(helm_check_dependencies(c));
     struct error *e = chart_save(a, c, str_eq(o->destination, ".") ? helm_absolute_path(h, ".") : o->destination, &out);
     if (e != NULL) return error_wrap(e, "failed to save");
+    struct asker asker = {h, o->passphrase_file};
+    if (o->sign) TRY(provenance_sign(a, out, o->keyring, o->key, ask_passphrase, &asker));
     fprintf(h->out, "Successfully packaged chart and saved it to: %s\n", out);
     return NULL;
 }
@@ -59,7 +101,6 @@ static struct error *run(struct helm *h, void *options, size_t argc, const char 
     const struct options *o = options;
     if (argc == 0) return error_new("need at least one argument, the path to the chart");
     if (o->sign && o->key[0] == '\0') return error_new("--key is required for signing a package");
-    if (o->sign) return error_new("packages cannot be signed here: sign with gpg or helm, `verify` checks both");
     for (size_t i = 0; i < argc; i++) TRY(package(h, o, argv[i]));
     return NULL;
 }
