@@ -22,32 +22,38 @@ static const struct json *normalize(struct change *c, const struct json *o, cons
     return *ip ? json_with(a, o, "spec.clusterIPs", json_make(a, "[%s]", ip)) : json_without(a, o, "spec.clusterIPs");
 }
 
+static bool uses_node_port(const struct json *o, int64_t port) {
+    JSON_EACH(p, json_get(o, "spec.ports")) if (port != 0 && json_int(p, "nodePort", 0) == port) return true;
+    return false;
+}
+
+/* Ports keep the node ports of those of their name, unless another port has them now. */
+static const struct json *patch_node_ports(struct arena *a, const struct json *o, const struct json *old) {
+    struct json_array ports = {.arena = a};
+    JSON_EACH(p, json_get(o, "spec.ports")) {
+        const struct json *had = NULL;
+        JSON_EACH(q, json_get(old, "spec.ports")) {
+            if (strcmp(json_str_or(q, "name", ""), json_str_or(p, "name", "")) == 0) had = json_member(q, "nodePort");
+        }
+        bool patch = json_int(p, "nodePort", 0) == 0 && had && !uses_node_port(o, json_int(had, NULL, 0));
+        json_array_add(&ports, patch ? json_with_member(a, p, "nodePort", had) : p);
+    }
+    return ports.len ? json_with(a, o, "spec.ports", json_array_done(&ports)) : o;
+}
+
 /* What an update leaves out stays as it was where the new type still needs it. */
 static const struct json *patch_allocated(struct change *c, const struct json *o, const struct json *old) {
     static const char *const kept[] = {"spec.clusterIP", "spec.clusterIPs", "spec.ipFamilies", "spec.ipFamilyPolicy"};
     struct arena *a = c->r->arena;
     if (needs_address(old) && needs_address(o)) {
         bool policy_given = json_get(o, "spec.ipFamilyPolicy") != NULL;
-        for (size_t i = 0; i < 2; i++) {
-            if (!*json_str_or(o, "spec.clusterIP", "") && i == 0 && json_get(old, kept[i])) o = json_with(a, o, kept[i], json_get(old, kept[i]));
-            if (i == 1 && json_len(json_get(o, kept[i])) == 0 && strcmp(json_str_or(o, "spec.clusterIP", ""), json_str_or(old, "spec.clusterIP", "")) == 0 && json_get(old, kept[i]))
-                o = json_with(a, o, kept[i], json_get(old, kept[i]));
-        }
+        if (!*json_str_or(o, kept[0], "") && json_get(old, kept[0])) o = json_with(a, o, kept[0], json_get(old, kept[0]));
+        if (json_len(json_get(o, kept[1])) == 0 && json_get(old, kept[1])) o = json_with(a, o, kept[1], json_get(old, kept[1]));
         for (size_t i = 2; i < 4; i++) {
             if (json_get(o, kept[i]) == NULL && json_get(old, kept[i]) && (i == 2 || !policy_given)) o = json_with(a, o, kept[i], json_get(old, kept[i]));
         }
     }
-    if (needs_node_ports(old) && needs_node_ports(o)) {
-        struct json_array ports = {.arena = a};
-        JSON_EACH(p, json_get(o, "spec.ports")) {
-            const struct json *had = NULL;
-            JSON_EACH(q, json_get(old, "spec.ports")) {
-                if (json_int(q, "port", 0) == json_int(p, "port", 0) && str_eq(json_str(q, "protocol"), json_str(p, "protocol"))) had = json_member(q, "nodePort");
-            }
-            json_array_add(&ports, json_int(p, "nodePort", 0) == 0 && had ? json_with_member(a, p, "nodePort", had) : p);
-        }
-        if (ports.len) o = json_with(a, o, "spec.ports", json_array_done(&ports));
-    }
+    if (needs_node_ports(old) && needs_node_ports(o)) o = patch_node_ports(a, o, old);
     if (needs_health_port(old) && needs_health_port(o) && json_int(o, "spec.healthCheckNodePort", 0) == 0 && json_get(old, "spec.healthCheckNodePort"))
         o = json_with(a, o, "spec.healthCheckNodePort", json_get(old, "spec.healthCheckNodePort"));
     return o;

@@ -21,8 +21,8 @@ struct validation {
     unsigned meta;               /* how often metadata is looked at: META_… */
 };
 /* Metadata: finalizers of built-in kinds; not again on updates; checked as a new object on updates too; generateName is not looked at
- * when there is a name. */
-enum { META_KUBE = 1, META_NO_UPDATE = 2, META_WHOLE = 4, META_NAME_ALONE = 8 };
+ * when there is a name; an update is checked as a new object before it is checked as an update, so that causes are told twice. */
+enum { META_KUBE = 1, META_NO_UPDATE = 2, META_WHOLE = 4, META_NAME_ALONE = 8, ALSO_AS_NEW = 16 };
 extern const struct validation validations[]; /* ends with resource NULL */
 const struct validation *validation_find(const struct resource *r, const char *subresource); /* NULL if there is none */
 

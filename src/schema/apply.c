@@ -239,7 +239,10 @@ static struct error *own_changes(struct context *c, const struct json *live, con
     struct arena *a = c->arena;
     TRY(reconcile_all(c));
     struct change_set s = {.old = live, .new = updated, .diff = compare(c, live, updated)};
-    if (s.diff.malformed) return NULL; /* upstream logs it and leaves the managers as they were */
+    if (s.diff.malformed) { /* upstream logs it and forgets who owns what */
+        c->managers.len = 0;
+        return NULL;
+    }
     TRY(take_away(c, &s, NULL, NULL));
     struct fieldset *own = strip(c, fieldset_union(a, &s.diff.modified, &s.diff.added));
     if (!fieldset_empty(own)) {

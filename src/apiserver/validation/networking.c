@@ -142,7 +142,7 @@ void validate_ingress_class(struct field_errors *e, const struct json *o, const 
     const struct json *spec = json_member(o, "spec"), *v = json_member(spec, "parameters");
     const struct field_path *p = FIELD(SPEC, "parameters");
     if (old) {
-        fixed_members(e, SPEC, spec, json_member(old, "spec"), "controller");
+        if (strcmp(str_of(spec, "controller"), json_str_or(old, "spec.controller", "")) != 0) field_invalid_str(e, FIELD(SPEC, "controller"), str_of(spec, "controller"), "field is immutable");
         validate_meta_whole(e, META, o, false, name_dns1123_subdomain);
         kube_finalizers(e, o);
     }

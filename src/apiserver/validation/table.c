@@ -8,7 +8,7 @@ const struct validation validations[] = {
     {&resource_pods, "ephemeralcontainers", SUB, validate_pod_ephemeral, NULL, META_KUBE | META_WHOLE},
     {&resource_pods, "resize", SUB, validate_pod_resize, NULL, META_KUBE | META_WHOLE},
     {&resource_podtemplates, NULL, SUB, validate_pod_template, warn_pod_template, META_KUBE},
-    {&resource_persistentvolumes, NULL, SUB, validate_volume, NULL, META_KUBE | META_WHOLE | META_NO_UPDATE},
+    {&resource_persistentvolumes, NULL, SUB, validate_volume, NULL, META_KUBE | META_WHOLE | META_NO_UPDATE | ALSO_AS_NEW},
     {&resource_persistentvolumes, "status", SUB, validate_volume_status, NULL, META_KUBE},
     {&resource_persistentvolumeclaims, NULL, SUB, validate_claim, NULL, META_KUBE | META_WHOLE},
     {&resource_persistentvolumeclaims, "status", SUB, validate_claim_status, NULL, META_KUBE},
@@ -51,7 +51,7 @@ const struct validation validations[] = {
     {&resource_networking_ingresses, NULL, SUB, validate_ingress, NULL, META_KUBE | META_WHOLE},
     {&resource_networking_ingresses, "status", SUB, validate_ingress_status, NULL, META_KUBE},
     {&resource_networking_ingressclasses, NULL, SUB, validate_ingress_class, NULL, META_KUBE},
-    {&resource_networking_networkpolicies, NULL, SUB, validate_network_policy, NULL, META_KUBE},
+    {&resource_networking_networkpolicies, NULL, SUB, validate_network_policy, NULL, META_KUBE | ALSO_AS_NEW},
     {&resource_networking_ipaddresses, NULL, name_ip_address, validate_ip_address, NULL, META_KUBE},
     {&resource_networking_servicecidrs, NULL, SUB, validate_service_cidr, NULL, META_KUBE},
     {&resource_networking_servicecidrs, "status", SUB, NULL, NULL, META_KUBE},
@@ -59,7 +59,7 @@ const struct validation validations[] = {
     {&resource_rbac_clusterroles, NULL, name_path_segment, validate_cluster_role, NULL, META_KUBE | META_WHOLE | META_NO_UPDATE},
     {&resource_rbac_rolebindings, NULL, name_path_segment, validate_role_binding, NULL, META_KUBE | META_WHOLE | META_NO_UPDATE},
     {&resource_rbac_clusterrolebindings, NULL, name_path_segment, validate_cluster_role_binding, NULL, META_KUBE | META_WHOLE | META_NO_UPDATE},
-    {&resource_storage_storageclasses, NULL, SUB, validate_storage_class, NULL, META_KUBE},
+    {&resource_storage_storageclasses, NULL, SUB, validate_storage_class, NULL, META_KUBE | ALSO_AS_NEW},
     {&resource_storage_volumeattachments, NULL, SUB, validate_volume_attachment, NULL, META_KUBE | META_WHOLE | META_NO_UPDATE},
     {&resource_storage_csinodes, NULL, SUB, validate_csi_node, NULL, META_KUBE | META_WHOLE | META_NO_UPDATE},
     {&resource_storage_csidrivers, NULL, SUB, validate_csi_driver, warn_csi_driver, META_KUBE},
@@ -78,7 +78,7 @@ const struct validation validations[] = {
     {&resource_flowcontrol_prioritylevelconfigurations, "status", SUB, validate_flow_status, NULL, META_NO_UPDATE},
     {&resource_resource_resourceclaims, NULL, SUB, validate_resource_claim, NULL, META_KUBE | META_WHOLE},
     {&resource_resource_resourceclaims, "status", SUB, validate_resource_claim_status, NULL, 0},
-    {&resource_resource_resourceclaimtemplates, NULL, SUB, validate_resource_claim_template, NULL, META_KUBE},
+    {&resource_resource_resourceclaimtemplates, NULL, SUB, validate_resource_claim_template, NULL, META_KUBE | ALSO_AS_NEW},
     {&resource_resource_deviceclasses, NULL, SUB, validate_device_class, NULL, META_KUBE | META_WHOLE | META_NAME_ALONE},
     {&resource_resource_resourceslices, NULL, SUB, validate_resource_slice, NULL, META_KUBE},
     {&resource_apiregistration_apiservices, NULL, name_path_segment, validate_api_service, NULL, META_KUBE | META_WHOLE},
@@ -99,8 +99,15 @@ const struct validation *validation_find(const struct resource *r, const char *s
 }
 
 /* Metadata of an update has been checked once for every kind (BeforeUpdate); ValidateUpdate of most kinds does so again. */
+static void run_as_new(const struct validation *v, struct field_errors *e, const struct json *object) {
+    validate_meta_whole(e, META, object, v->resource->namespaced, v->name);
+    if (v->meta & META_KUBE) kube_finalizers(e, object);
+    v->validate(e, object, NULL);
+}
+
 void validation_run(const struct validation *v, struct field_errors *e, const struct json *object, const struct json *old) {
     bool kube = v->meta & META_KUBE;
+    if (old && (v->meta & ALSO_AS_NEW)) run_as_new(v, e, object);
     if (old == NULL && kube) kube_finalizers(e, object);
     if (old && !(v->meta & META_NO_UPDATE)) {
         validate_meta_update(e, META, object, old);
