@@ -110,7 +110,9 @@ static const struct json *seen_status(struct context *x, const struct json *cont
     if (newest->state == CONTAINER_UNKNOWN && json_get(old, "state.running"))
         state = json_make(x->a, "{'terminated':{'exitCode':137,'reason':'" UNKNOWN_REASON "','message':"
                                 "'The container could not be located when the pod was terminated','startedAt':null,'finishedAt':null}}");
-    const struct json *last = previous ? runtime_state(x->a, previous) : NULL;
+    /* Of a container that has ended for good upstream removes the instance before; here it stays a little for its log (runtime.c). */
+    bool over = newest->state == CONTAINER_EXITED && !container_wants_restart(x->pod, container, newest);
+    const struct json *last = previous && !over ? runtime_state(x->a, previous) : NULL;
     return make_status(x, container, state, last, newest->attempt, newest);
 }
 
