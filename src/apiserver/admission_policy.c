@@ -2,6 +2,7 @@
  *
  * Policies and bindings are gathered into a set when they have changed; a request holds the set that it began with. Programs are
  * compiled when first needed and live as long as their set. */
+#include "base/str.h"
 #include "apiserver/admission.h"
 #include "apiserver/auth.h"
 #include "apiserver/parts.h"
@@ -213,24 +214,16 @@ static void act(struct run *x, const struct binding *b, struct denial *d, const 
     }
 }
 
-static const char *trimmed(struct arena *a, const char *s) {
-    static const char space[] = " \t\r\n\v\f";
-    s += strspn(s, space);
-    size_t n = strlen(s);
-    while (n > 0 && strchr(space, s[n - 1])) n--;
-    return arena_strndup(a, s, n);
-}
-
 static const char *failure_message(struct run *x, const struct json *validation) {
     struct arena *a = x->c->r->arena;
-    const char *expression = json_str_or(validation, "messageExpression", ""), *plain = trimmed(a, json_str_or(validation, "message", ""));
+    const char *expression = json_str_or(validation, "messageExpression", ""), *plain = str_trim(a, json_str_or(validation, "message", ""));
     const struct cel_value *v = NULL;
     cleanup_error struct error *e = *expression ? evaluate(x, expression, &v) : NULL;
     if (e == NULL && v && cel_kind_of(v) == CEL_STRING) {
-        const char *text = trimmed(a, json_str_or(cel_to_json(a, v), NULL, ""));
+        const char *text = str_trim(a, json_str_or(cel_to_json(a, v), NULL, ""));
         if (*text && strlen(text) <= MESSAGE_MAX && strchr(text, '\n') == NULL) return text;
     }
-    return *plain ? plain : arena_printf(a, "failed expression: %s", trimmed(a, json_str_or(validation, "expression", "")));
+    return *plain ? plain : arena_printf(a, "failed expression: %s", str_trim(a, json_str_or(validation, "expression", "")));
 }
 
 /* Whether the policy's conditions let it look at the request. An error of one counts only when no other says no. */

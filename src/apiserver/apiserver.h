@@ -71,9 +71,6 @@ void apiserver_free(struct apiserver *s);
 void apiserver_handle(struct http_exchange *x, void *arg);
 
 struct store *apiserver_store(struct apiserver *s);
-/* The table that holds the resource's objects. Built-in objects are stored in the form of the storage version; all
- * resources but autoscaling/v1 and events.k8s.io/v1 are served as they are stored. */
-struct store_table *apiserver_table(struct apiserver *s, const struct resource *r);
 /* A built-in or custom resource that is served now, NULL if there is none; held for the caller (resource_release). */
 const struct resource *apiserver_resource(struct apiserver *s, const char *group, const char *version, const char *plural);
 /* Calls fn for every served resource, in discovery order; it holds what it keeps (resource_hold). */
@@ -183,8 +180,6 @@ void apiserver_set_pod_identity(struct apiserver *s, apiserver_pod_identity_fn *
 
 /* Appends metrics in Prometheus' text format to what /metrics answers. */
 void apiserver_add_metrics(struct apiserver *s, void (*fn)(struct buf *out, void *arg), void *arg);
-/* A check of /healthz, /livez and /readyz; NULL: well. Called on loop threads: short. */
-void apiserver_add_health(struct apiserver *s, const char *name, const char *(*check)(void *arg), void *arg);
 /* Answers paths below a prefix ("/console/") that the API does not know, after authentication and authorization. */
 void apiserver_add_path(struct apiserver *s, const char *prefix, http_handler_fn *fn, void *arg);
 /* Is a token (of any audience) signed by this server's keys, and do the objects that it is bound to still exist? Else *why. */

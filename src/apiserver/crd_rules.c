@@ -1,5 +1,6 @@
 /* x-kubernetes-validations: CEL rules of custom resources (apiextensions-apiserver pkg/apiserver/schema/cel). A rule is
  * compiled when it is first needed and kept with its definition. */
+#include "base/str.h"
 #include "apiserver/crd.h"
 #include "schema/cel.h"
 
@@ -72,18 +73,10 @@ static const struct cel_program *program_of(struct walk *w, const struct json *s
     return found;
 }
 
-static const char *trimmed(struct arena *a, const char *s) {
-    static const char space[] = " \t\r\n\v\f";
-    s += strspn(s, space);
-    size_t n = strlen(s);
-    while (n > 0 && strchr(space, s[n - 1])) n--;
-    return arena_strndup(a, s, n);
-}
-
 /* How errors name a rule. */
 static const char *rule_text(struct arena *a, const struct json *rule) {
     const char *message = json_str_or(rule, "message", "");
-    return trimmed(a, *message ? message : json_str_or(rule, "rule", ""));
+    return str_trim(a, *message ? message : json_str_or(rule, "rule", ""));
 }
 
 #define MESSAGE_MAX 5120
@@ -98,9 +91,9 @@ static const char *rule_message(struct walk *w, const struct run *r, const struc
     cleanup_error struct error *e = p ? cel_eval(p, scope, &v) : NULL;
     if (p && w->budget == 0) *stop = "messageExpression evaluation " OUT_OF_BUDGET;
     else if (e && str_starts(e->message, LIMIT)) *stop = arena_printf(a, "no further validation rules will be run due to call cost exceeds limit for messageExpression: %s", status_quote(a, expression));
-    const char *text = v && cel_kind_of(v) == CEL_STRING ? trimmed(a, json_str_or(cel_to_json(a, v), NULL, "")) : "";
+    const char *text = v && cel_kind_of(v) == CEL_STRING ? str_trim(a, json_str_or(cel_to_json(a, v), NULL, "")) : "";
     if (*text && strlen(text) <= MESSAGE_MAX && strchr(text, '\n') == NULL) return text;
-    return *message ? trimmed(a, message) : arena_printf(a, "failed rule: %s", rule_text(a, r->rule));
+    return *message ? str_trim(a, message) : arena_printf(a, "failed rule: %s", rule_text(a, r->rule));
 }
 
 static const struct { const char *reason, *prefix; bool value; } reasons[] = {

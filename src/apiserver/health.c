@@ -24,7 +24,6 @@ static const struct json *check_names(struct request *r, const char *endpoint) {
             json_array_add(&out, json_string(r->arena, "informer-sync"));
         }
     }
-    for (size_t i = 0; i < r->server->check_count; i++) json_array_add(&out, json_string(r->arena, r->server->checks[i].name));
     if (ready) json_array_add(&out, json_string(r->arena, "shutdown"));
     return json_array_done(&out);
 }
@@ -32,9 +31,6 @@ static const struct json *check_names(struct request *r, const char *endpoint) {
 /* Why a check fails, NULL if it is well. */
 static const char *check_run(struct request *r, const char *name) {
     struct apiserver *s = r->server;
-    for (size_t i = 0; i < s->check_count; i++) {
-        if (strcmp(s->checks[i].name, name) == 0) return s->checks[i].check(s->checks[i].arg);
-    }
     if (strcmp(name, "shutdown") == 0 && atomic_load(&s->stopping)) return "process is shutting down";
     return NULL;
 }

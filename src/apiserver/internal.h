@@ -17,11 +17,6 @@ struct tracker *tracker_new(struct store *s, struct store_table *const *tables, 
 bool tracker_changed(struct tracker *t); /* since the last call that returned true; true the first time */
 void tracker_free(struct tracker *t);
 
-struct health_check {
-    const char *name;
-    const char *(*check)(void *arg);
-    void *arg;
-};
 struct path_hook {
     const char *prefix;
     http_handler_fn *fn;
@@ -43,9 +38,8 @@ struct apiserver {
     struct { apiserver_grants_fn *fn; void *arg; } grant_hooks[MAX_HOOKS];
     struct { apiserver_pod_identity_fn *fn; void *arg; } pod_identity;
     struct { void (*fn)(struct buf *, void *); void *arg; } metric_hooks[MAX_HOOKS];
-    struct health_check checks[MAX_HOOKS];
     struct path_hook paths[MAX_HOOKS];
-    size_t token_hook_count, grant_hook_count, metric_hook_count, check_count, path_count;
+    size_t token_hook_count, grant_hook_count, metric_hook_count, path_count;
     /* parts, each with its own file and lock */
     struct token_file *token_file;
     struct issuer_keys *issuer_keys; /* NULL: no foreign issuer */

@@ -10,7 +10,6 @@ const struct resource *storage_resource(const struct resource *r) {
 }
 
 struct store_table *table_of(struct apiserver *s, const struct resource *r) { return store_table(s->store, r->table); }
-struct store_table *apiserver_table(struct apiserver *s, const struct resource *r) { return table_of(s, r); }
 
 const char *key_for(struct arena *a, const struct resource *r, const char *ns, const char *name) {
     return r->namespaced ? arena_printf(a, "%s/%s", ns, name) : name;

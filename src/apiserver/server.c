@@ -149,11 +149,6 @@ void apiserver_add_metrics(struct apiserver *s, void (*fn)(struct buf *out, void
     s->metric_hooks[s->metric_hook_count++].arg = arg;
 }
 
-void apiserver_add_health(struct apiserver *s, const char *name, const char *(*check)(void *arg), void *arg) {
-    if (s->check_count == MAX_HOOKS) return log_error("more than %d health checks", MAX_HOOKS);
-    s->checks[s->check_count++] = (struct health_check){arena_strdup(&s->arena, name), check, arg};
-}
-
 void apiserver_add_path(struct apiserver *s, const char *prefix, http_handler_fn *fn, void *arg) {
     if (s->path_count == MAX_HOOKS) return log_error("more than %d paths", MAX_HOOKS);
     s->paths[s->path_count++] = (struct path_hook){arena_strdup(&s->arena, prefix), fn, arg};

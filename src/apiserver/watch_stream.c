@@ -64,24 +64,6 @@ static void stream_over(struct watch_stream *w) {
 
 /* ---- events ---- */
 
-static void pb_bytes(struct buf *out, int number, const void *p, size_t n) {
-    buf_addc(out, (char)(number << 3 | 2));
-    for (size_t v = n; ; v >>= 7) {
-        buf_addc(out, (char)(v > 127 ? (v & 127) | 128 : v));
-        if (v <= 127) break;
-    }
-    buf_add(out, p, n);
-}
-
-/* meta/v1 WatchEvent: the type, and the object as a RawExtension. */
-static void pb_watch_event(struct buf *out, const char *type, const void *object, size_t n) {
-    struct buf raw = {0};
-    pb_bytes(&raw, 1, object, n);
-    pb_bytes(out, 1, type, strlen(type));
-    pb_bytes(out, 2, raw.data, raw.len);
-    buf_free(&raw);
-}
-
 static void flush(struct watch_stream *w) {
     if (w->batch->len > 0) http_write(w->r->x, w->batch->bytes, w->batch->len, NULL, NULL);
     w->batch->len = 0;
@@ -111,19 +93,15 @@ static void write_bytes(struct watch_stream *w, const void *p, size_t n) {
 }
 
 static void write_frame(struct watch_stream *w, const char *type, struct arena *a, const struct json *o, const struct type *t) {
-    struct buf object = {0}, event = {0}, frame = {0};
+    struct buf object = {0}, frame = {0};
     cleanup_error struct error *e = NULL;
     const struct type *actual = t ? t : type_find("meta/v1/Status");
     e = schema_pb_encode(a, actual, o, &object);
     if (e == NULL) {
-        pb_watch_event(&event, type, object.data, object.len);
-        uint8_t n[4] = {(uint8_t)(event.len >> 24), (uint8_t)(event.len >> 16), (uint8_t)(event.len >> 8), (uint8_t)event.len};
-        buf_add(&frame, n, 4);
-        buf_add(&frame, event.data, event.len);
+        schema_pb_watch_event(&frame, type, object.data, object.len);
         write_bytes(w, frame.data, frame.len);
     }
     buf_free(&object);
-    buf_free(&event);
     buf_free(&frame);
 }
 

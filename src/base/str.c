@@ -16,6 +16,14 @@ bool str_in(const char *s, const char *const *list) {
     return false;
 }
 
+char *str_trim(struct arena *a, const char *s) {
+    static const char space[] = " \t\r\n\v\f";
+    s += strspn(s, space);
+    size_t n = strlen(s);
+    while (n > 0 && strchr(space, s[n - 1])) n--;
+    return arena_strndup(a, s, n);
+}
+
 char **str_split(struct arena *a, const char *s, char sep, size_t *count) {
     size_t n = 1;
     for (const char *p = s; *p; p++) n += *p == sep;

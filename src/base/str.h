@@ -17,6 +17,7 @@ MUST_CHECK bool base64_decode(struct arena *a, const char *s, size_t n, char **o
 void base64url_encode(struct buf *out, const void *p, size_t n);                         /* unpadded */
 MUST_CHECK bool base64url_decode(struct arena *a, const char *s, size_t n, char **out, size_t *out_len);
 void hex_encode(struct buf *out, const void *p, size_t n);
+char *str_trim(struct arena *a, const char *s) __attribute__((returns_nonnull)); /* a copy without white space around it */
 /* Percent-decodes a URL path segment or (plus = true) query component; false on a bad escape. */
 MUST_CHECK bool url_decode(struct arena *a, const char *s, size_t n, bool plus, char **out);
 void url_encode(struct buf *out, const char *s); /* all but unreserved characters */

@@ -6,6 +6,7 @@
 #include "node/probes.h"
 #include "node/status.h"
 #include "node/volumes.h"
+#include "node/tokens.h"
 #include <dirent.h>
 
 #define LOG_COMPONENT "node"
@@ -26,6 +27,7 @@ static void free_kill(struct kill_op *k) {
 
 void worker_unref(struct pod_worker *w) {
     if (!w || --w->refs) return;
+    tokens_forget(w);
     for (struct container_record *c = w->containers, *next; c; c = next) next = c->next, free_record(c);
     for (struct kill_op *k = w->kills, *next; k; k = next) next = k->next, free_kill(k);
     doc_unref(w->pod), doc_unref(w->mirror), doc_unref(w->status_doc), doc_unref(w->answered), doc_unref(w->allocated);

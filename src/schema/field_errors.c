@@ -124,11 +124,6 @@ void field_forbidden(struct field_errors *e, const struct field_path *p, const c
     add(e, "FieldValueForbidden", "Forbidden", p, NULL, detail);
 }
 
-void field_internal(struct field_errors *e, const struct field_path *p, const char *fmt, ...) {
-    DETAIL(e, fmt);
-    add(e, "InternalError", "Internal error", p, NULL, detail);
-}
-
 void field_not_supported(struct field_errors *e, const struct field_path *p, const struct json *value, const char *const *supported) {
     cleanup_buf struct buf b = {0};
     for (size_t i = 0; supported != NULL && supported[i] != NULL; i++)

@@ -30,7 +30,6 @@ void field_invalid_names(struct field_errors *e, const struct field_path *p, con
 void field_check_fully_qualified_name(struct field_errors *e, const struct field_path *p, const char *value);        /* >= 3 segments */
 void field_check_fully_qualified_domain_name(struct field_errors *e, const struct field_path *p, const char *value); /* >= 2 segments */
 void field_check_domain_prefixed_path(struct field_errors *e, const struct field_path *p, const char *value);        /* acme.io/foo */
-void field_check_domain_prefixed_key(struct field_errors *e, const struct field_path *p, const char *value);
 void field_check_port_number(struct field_errors *e, const struct field_path *p, int64_t value); /* 1-65535 */
 void field_check_range(struct field_errors *e, const struct field_path *p, int64_t value, int64_t low, int64_t high);
 void field_check_nonnegative(struct field_errors *e, const struct field_path *p, int64_t value);
@@ -40,7 +39,6 @@ void field_check_ip(struct field_errors *e, const struct field_path *p, const ch
 void field_check_ip_legacy(struct field_errors *e, const struct field_path *p, const char *value, bool strict);
 void field_check_cidr(struct field_errors *e, const struct field_path *p, const char *value);
 void field_check_cidr_legacy(struct field_errors *e, const struct field_path *p, const char *value, bool strict);
-void field_check_interface_address(struct field_errors *e, const struct field_path *p, const char *value);
 /* Warnings about values that the legacy checks let pass; NULL if there is nothing to warn of. A CIDR may give two. */
 const char *name_ip_warning(struct arena *a, const struct field_path *p, const char *value);
 void name_cidr_warnings(struct json_array *warnings, const struct field_path *p, const char *value);

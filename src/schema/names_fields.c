@@ -59,17 +59,6 @@ void field_check_domain_prefixed_path(struct field_errors *e, const struct field
         field_invalid_str(e, p, path, "Invalid path (regex used for validation is '[A-Za-z0-9/\\-._~%%!$&'()*+,;=:]+')");
 }
 
-void field_check_domain_prefixed_key(struct field_errors *e, const struct field_path *p, const char *value) {
-    if (value == NULL || *value == '\0') {
-        field_required(e, p, "");
-        return;
-    }
-    struct name_errors errors = name_qualified(value);
-    field_invalid_names(e, p, value, errors);
-    if (errors.len == 0 && strchr(value, '/') == NULL)
-        field_invalid_str(e, p, value, "must be a domain-prefixed key (such as \"acme.io/foo\")");
-}
-
 void field_check_port_number(struct field_errors *e, const struct field_path *p, int64_t value) { field_check_range(e, p, value, 1, 65535); }
 
 void field_check_range(struct field_errors *e, const struct field_path *p, int64_t value, int64_t low, int64_t high) {
@@ -130,17 +119,6 @@ void field_check_cidr_legacy(struct field_errors *e, const struct field_path *p,
     struct ip network;
     int bits;
     check_cidr(e, p, value, strict, &network, &bits);
-}
-
-void field_check_interface_address(struct field_errors *e, const struct field_path *p, const char *value) {
-    struct ip ip;
-    int bits;
-    bool zeros;
-    char text[IP_TEXT_MAX];
-    if (!cidr_parse(value, &ip, &bits, &zeros))
-        field_invalid_str(e, p, value, "must be a valid address in CIDR form, (e.g. 10.9.8.7/24 or 2001:db8::1/64)");
-    else if (!str_eq(cidr_format(text, &ip, bits), value))
-        field_invalid_str(e, p, value, "must be in canonical form (\"%s\")", text);
 }
 
 const char *name_ip_warning(struct arena *a, const struct field_path *p, const char *value) {

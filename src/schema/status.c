@@ -72,16 +72,6 @@ struct error *status_method_not_allowed(const char *group, const char *resource,
     return e;
 }
 
-struct error *status_server_timeout(const char *group, const char *resource, const char *operation, int retry_after) {
-    cleanup_buf struct buf b = {0};
-    add_group_resource(&b, group, resource);
-    struct error *e = error_api(500, "ServerTimeout", "The %s operation against %s could not be completed at this time, please try again.",
-                                operation, buf_str(&b));
-    set_details(e, group, resource, operation);
-    e->retry_after = retry_after;
-    return e;
-}
-
 struct error *status_unauthorized(void) { return error_api(401, "Unauthorized", "Unauthorized"); }
 
 struct error *status_not_acceptable(const char *accepted) {
@@ -117,18 +107,8 @@ static struct error *worded(int code, const char *reason, const char *prefix, co
     }
 WORDED(status_bad_request, 400, "BadRequest", "")
 WORDED(status_too_large, 413, "RequestEntityTooLarge", "Request entity too large: ")
-WORDED(status_gone, 410, "Gone", "")
 WORDED(status_expired, 410, "Expired", "")
 WORDED(status_unavailable, 503, "ServiceUnavailable", "")
-
-struct error *status_timeout(const char *fmt, ...) {
-    va_list args;
-    va_start(args, fmt);
-    struct error *e = worded(504, "Timeout", "Timeout: ", fmt, args);
-    va_end(args);
-    e->has_details = true;
-    return e;
-}
 
 struct error *status_internal(const char *fmt, ...) {
     va_list args;

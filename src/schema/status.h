@@ -15,14 +15,11 @@ struct error *status_method_not_allowed(const char *group, const char *resource,
 struct error *status_not_acceptable(const char *accepted); /* media types, separated by ", " */
 struct error *status_unsupported_media_type(const char *given, const char *accepted); /* `given` is not part of the answer */
 struct error *status_generate_name_conflict(const char *group, const char *resource, const char *name);
-struct error *status_server_timeout(const char *group, const char *resource, const char *operation, int retry_after);
 struct error *status_too_large(const char *fmt, ...) PRINTF(1, 2);
 struct error *status_too_many_requests(const char *message, int retry_after);
-struct error *status_gone(const char *fmt, ...) PRINTF(1, 2);     /* 410 Gone */
 struct error *status_expired(const char *fmt, ...) PRINTF(1, 2);  /* 410 Expired */
 struct error *status_internal(const char *fmt, ...) PRINTF(1, 2); /* "Internal error occurred: ..." */
 struct error *status_unavailable(const char *fmt, ...) PRINTF(1, 2);
-struct error *status_timeout(const char *fmt, ...) PRINTF(1, 2);
 
 /* A string as Go's %q prints it. */
 const char *status_quote(struct arena *a, const char *s);
@@ -75,7 +72,6 @@ void field_too_long(struct field_errors *e, const struct field_path *p, int64_t 
 void field_too_many(struct field_errors *e, const struct field_path *p, int64_t actual, int64_t max);
 void field_not_found(struct field_errors *e, const struct field_path *p, const struct json *value);
 void field_type_invalid(struct field_errors *e, const struct field_path *p, const struct json *value, const char *fmt, ...) PRINTF(4, 5);
-void field_internal(struct field_errors *e, const struct field_path *p, const char *fmt, ...) PRINTF(3, 4);
 void field_errors_append(struct field_errors *e, const struct field_errors *more); /* of the same arena */
 /* "a" or "[a, b]", equal ones once; "" if there are none (ErrorList.ToAggregate). In the errors' arena. */
 const char *field_errors_text(const struct field_errors *e);

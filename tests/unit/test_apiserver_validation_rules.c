@@ -216,9 +216,32 @@ static void a_share_that_is_none_counts_as_zero(void **state) {
     CHECK(&resource_apps_daemonsets, NULL, rows);
 }
 
+static void warned(warn_fn *warn, const char *body, const char *expected) {
+    cleanup_arena struct arena a = {0};
+    struct json_array w = {.arena = &a};
+    const struct json *o;
+    const char *got = "";
+    assert_null(json_parse(&a, body, strlen(body), NULL, NULL, &o));
+    warn(&w, o, NULL);
+    for (size_t i = 0; i < w.len; i++) got = arena_printf(&a, "%s%s%s", got, i ? "; " : "", json_str(&w.items[i], NULL));
+    assert_string_equal(got, expected);
+}
+
+static void services_and_policies_warn_of_odd_addresses(void **state) {
+    (void)state;
+    warned(warn_service, "{\"spec\":{\"type\":\"ClusterIP\",\"clusterIP\":\"10.96.0.7\",\"clusterIPs\":[\"10.96.0.7\"],\"sessionAffinity\":\"None\"}}", "");
+    warned(warn_service, "{\"spec\":{\"type\":\"ClusterIP\",\"clusterIP\":\"None\",\"sessionAffinity\":\"ClientIP\",\"externalIPs\":[\"010.1.1.1\"]}}",
+           "spec.externalIPs is ignored for headless services; spec.SessionAffinity is ignored for headless services; spec.externalIPs[0]: non-standard IP address "
+           "\"010.1.1.1\" will be considered invalid in a future Kubernetes release: use \"10.1.1.1\"");
+    warned(warn_service, "{\"spec\":{\"type\":\"ExternalName\",\"externalName\":\"x.example\",\"trafficDistribution\":\"PreferClose\"}}",
+           "spec.trafficDistribution: \"PreferClose\" is deprecated; use \"PreferSameZone\"");
+    warned(warn_network_policy, "{\"spec\":{\"egress\":[{},{\"to\":[{\"ipBlock\":{\"cidr\":\"10.0.0.1/8\",\"except\":[\"10.1.0.0/16\"]}}]}]}}",
+           "spec.egress[1].to[0].ipBlock.cidr: CIDR value \"10.0.0.1/8\" is ambiguous in this context (should be \"10.0.0.0/8\" or \"10.0.0.1/32\"?)");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_autoscalers_target_has_a_group), cmocka_unit_test(a_policy_knows_the_variables_that_it_declares),
+        cmocka_unit_test(services_and_policies_warn_of_odd_addresses), cmocka_unit_test(an_autoscalers_target_has_a_group), cmocka_unit_test(a_policy_knows_the_variables_that_it_declares),
         cmocka_unit_test(a_share_that_is_none_counts_as_zero), cmocka_unit_test(pods_name_what_is_wrong_with_them),
         cmocka_unit_test(forbidden_changes_of_a_pod_are_shown_as_a_difference),
         cmocka_unit_test(schedules_are_worded_as_the_cron_library_words_them),

@@ -1,13 +1,6 @@
 /* Names that several kinds share. */
 #include "apiserver/validation/rules.h"
 
-bool signer_is_kubernetes(const char *name) {
-    size_t n = strcspn(name, "/");
-    static const char domain[] = "kubernetes.io";
-    size_t len = sizeof(domain) - 1;
-    return n >= len && memcmp(name + n - len, domain, len) == 0 && (n == len || name[n - len - 1] == '.');
-}
-
 /* Every part between dots; stops at the first bad one. */
 static void labels_of(struct field_errors *e, const struct field_path *p, const char *segment, name_check *check) {
     char **labels = str_split(e->arena, segment, '.', NULL);

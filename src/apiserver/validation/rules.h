@@ -67,7 +67,6 @@ void endpoint_ip(struct field_errors *e, const struct field_path *p, const char 
 void csi_driver_name(struct field_errors *e, const struct field_path *p, const char *name);
 void volume_source(RULE, const char *name); /* of a persistent volume of that name */
 void signer_name(struct field_errors *e, const struct field_path *p, const char *name);
-bool signer_is_kubernetes(const char *name);
 void resource_name(struct field_errors *e, const struct field_path *p, const char *name);
 void container_resource_name(struct field_errors *e, const struct field_path *p, const char *name);
 void resource_amount(struct field_errors *e, const struct field_path *p, const char *name, const struct json *q);
@@ -136,7 +135,7 @@ validate_fn validate_flow_schema, validate_flow_status, validate_priority_level,
     validate_validating_webhooks;
 validate_fn validate_definition, validate_definition_status;
 validate_fn validate_signing_request, validate_signing_request_status, validate_signing_request_approval;
-warn_fn warn_pod, warn_pod_template, warn_workload, warn_named_workload, warn_cron_job, warn_csi_driver, warn_secret;
+warn_fn warn_pod, warn_pod_template, warn_workload, warn_named_workload, warn_cron_job, warn_csi_driver, warn_secret, warn_service, warn_network_policy;
 validate_fn validate_resource_claim, validate_resource_claim_status, validate_resource_claim_template, validate_device_class, validate_resource_slice,
     validate_api_service, validate_api_service_status;
 validate_fn validate_admission_policy, validate_admission_binding;

@@ -60,8 +60,6 @@ MUST_CHECK struct error *chart_archive_files(struct arena *a, const char *data, 
 MUST_CHECK struct error *chart_directory_files(struct arena *a, const char *dir, enum chart_bytes bytes, struct chart_files *out);
 /* Nothing will look at the file for a while: its memory can be had for other things. It can still be read. */
 void chart_file_unneeded(const struct chart_file *f);
-/* Is there a directory with a chart in it? The error says why not, as helm does. */
-MUST_CHECK struct error *chart_check_directory(struct arena *a, const char *dir);
 /* Chart.yaml's text as chart.Metadata; not validated. */
 MUST_CHECK struct error *chart_parse_metadata(struct arena *a, const char *text, size_t len, struct value *out);
 void chart_files_add(struct arena *a, struct chart_files *files, struct chart_file file);

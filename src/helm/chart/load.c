@@ -189,18 +189,3 @@ struct error *chart_load(struct arena *a, const char *path, enum chart_bytes byt
     return chart_load_files(a, files, out);
 }
 
-struct error *chart_check_directory(struct arena *a, const char *dir) {
-    struct stat st;
-    if (stat(dir, &st) != 0) return go_path_error("stat", dir, errno);
-    if (!S_ISDIR(st.st_mode)) return error_new("\"%s\" is not a directory", dir);
-    const char *path = arena_printf(a, "%s/Chart.yaml", dir);
-    if (stat(path, &st) != 0) return error_new("no Chart.yaml exists in directory \"%s\"", dir);
-    cleanup_buf struct buf text = {0};
-    cleanup_error struct error *e = go_read_file(path, 0, &text);
-    if (e != NULL) return error_new("cannot read Chart.yaml in directory \"%s\"", dir);
-    struct value metadata = {.type = &chart_metadata_type};
-    TRY(go_decode_yaml(a, arena_strndup(a, buf_str(&text), text.len), text.len, &metadata));
-    if (metadata.items == NULL) return error_new("chart metadata (Chart.yaml) missing");
-    if (metadata.items[CHART_NAME].len == 0) return error_new("invalid chart (Chart.yaml): name must not be empty");
-    return NULL;
-}

@@ -244,25 +244,27 @@ static const EVP_MD *hash_of(uint8_t id) {
     }
 }
 
-static EVP_PKEY *rsa_key(const struct pgp_key *k) {
+EVP_PKEY *pgp_rsa_key(const struct pgp_key *k, const uint8_t *d, size_t d_len) {
     EVP_PKEY *key = NULL;
-    BIGNUM *n = BN_bin2bn(k->n, (int)k->n_len, NULL), *e = BN_bin2bn(k->e, (int)k->e_len, NULL);
+    BIGNUM *n = BN_bin2bn(k->n, (int)k->n_len, NULL), *e = BN_bin2bn(k->e, (int)k->e_len, NULL), *exponent = d ? BN_bin2bn(d, (int)d_len, NULL) : NULL;
     OSSL_PARAM_BLD *b = OSSL_PARAM_BLD_new();
     OSSL_PARAM_BLD_push_BN(b, OSSL_PKEY_PARAM_RSA_N, n);
     OSSL_PARAM_BLD_push_BN(b, OSSL_PKEY_PARAM_RSA_E, e);
+    if (exponent) OSSL_PARAM_BLD_push_BN(b, OSSL_PKEY_PARAM_RSA_D, exponent);
     OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(b);
     EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
-    if (EVP_PKEY_fromdata_init(c) <= 0 || EVP_PKEY_fromdata(c, &key, EVP_PKEY_PUBLIC_KEY, params) <= 0) key = NULL;
+    if (EVP_PKEY_fromdata_init(c) <= 0 || EVP_PKEY_fromdata(c, &key, d ? EVP_PKEY_KEYPAIR : EVP_PKEY_PUBLIC_KEY, params) <= 0) key = NULL;
     EVP_PKEY_CTX_free(c);
     OSSL_PARAM_free(params);
     OSSL_PARAM_BLD_free(b);
     BN_free(n);
     BN_free(e);
+    BN_clear_free(exponent);
     return key;
 }
 
 static bool verify_rsa(const struct pgp_key *k, const struct signature *s, const uint8_t *digest, size_t len) {
-    EVP_PKEY *key = rsa_key(k);
+    EVP_PKEY *key = pgp_rsa_key(k, NULL, 0);
     if (key == NULL) return false;
     EVP_PKEY_CTX *c = EVP_PKEY_CTX_new(key, NULL);
     size_t size = (size_t)EVP_PKEY_get_size(key);

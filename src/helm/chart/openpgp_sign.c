@@ -140,25 +140,6 @@ static struct error *unlock(const struct pgp_key *k, const char *passphrase, uin
     return ok ? NULL : error_new("openpgp: invalid data: private key checksum failure");
 }
 
-static EVP_PKEY *private_key(const struct pgp_key *k, const uint8_t *d, size_t d_len) {
-    EVP_PKEY *key = NULL;
-    BIGNUM *n = BN_bin2bn(k->n, (int)k->n_len, NULL), *e = BN_bin2bn(k->e, (int)k->e_len, NULL), *exponent = BN_bin2bn(d, (int)d_len, NULL);
-    OSSL_PARAM_BLD *b = OSSL_PARAM_BLD_new();
-    OSSL_PARAM_BLD_push_BN(b, OSSL_PKEY_PARAM_RSA_N, n);
-    OSSL_PARAM_BLD_push_BN(b, OSSL_PKEY_PARAM_RSA_E, e);
-    OSSL_PARAM_BLD_push_BN(b, OSSL_PKEY_PARAM_RSA_D, exponent);
-    OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(b);
-    EVP_PKEY_CTX *c = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
-    if (EVP_PKEY_fromdata_init(c) <= 0 || EVP_PKEY_fromdata(c, &key, EVP_PKEY_KEYPAIR, params) <= 0) key = NULL;
-    EVP_PKEY_CTX_free(c);
-    OSSL_PARAM_free(params);
-    OSSL_PARAM_BLD_free(b);
-    BN_free(n);
-    BN_free(e);
-    BN_clear_free(exponent);
-    return key;
-}
-
 static struct error *secret_key(const struct pgp_key *k, const char *passphrase, EVP_PKEY **out) {
     uint8_t plain[MAX_SECRET];
     size_t len = 0, d_len;
@@ -166,7 +147,7 @@ static struct error *secret_key(const struct pgp_key *k, const char *passphrase,
     struct error *e = unlock(k, passphrase, plain, &len);
     struct pgp_reader r = {plain, plain + len, false};
     const uint8_t *d = e == NULL ? pgp_mpi(&r, &d_len) : NULL;
-    *out = d != NULL ? private_key(k, d, d_len) : NULL;
+    *out = d != NULL ? pgp_rsa_key(k, d, d_len) : NULL;
     OPENSSL_cleanse(plain, sizeof(plain));
     if (e != NULL) return e;
     return *out != NULL ? NULL : error_new("openpgp: invalid data: private key data");

@@ -17,8 +17,6 @@ struct value values_merge(struct arena *a, struct value under, struct value over
 bool values_table(struct arena *a, struct value v, const char *path, struct value *out, const char **missing);
 /* A value that is no table, by its dotted path. */
 bool values_path(struct arena *a, struct value v, const char *path, struct value *out);
-/* yaml.Marshal(values). */
-MUST_CHECK struct error *values_yaml(struct arena *a, struct value v, struct buf *out);
 
 /* Removes disabled dependencies, applies aliases and imports values into the chart's own (ProcessDependencies; WithMerge
  * keeps nulls). Changes the chart. */
