@@ -2,7 +2,7 @@
 # coracle helm without a cluster: charts are made, checked, rendered and packed; what is hostile ends in an error.
 load lib.bash
 
-setup() { cd "$BATS_TEST_TMPDIR"; export HOME=$PWD KUBECONFIG=/nonexistent; }
+setup() { cd "$BATS_TEST_TMPDIR"; export HOME=$PWD KUBECONFIG=/proc/nonexistent; }
 helm() { "$CORACLE" helm "$@"; }
 # chart NAME: a chart directory; its template comes from standard input
 chart() { mkdir -p "$1/templates"; printf 'apiVersion: v2\nname: %s\nversion: 0.1.0\n' "$1" > "$1/Chart.yaml"; cat > "$1/templates/x.yaml"; }

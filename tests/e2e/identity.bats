@@ -187,7 +187,7 @@ web_identity() { a sts assume-role-with-web-identity --role-arn "arn:aws:iam::$A
 }
 @test "the node's role is there for who may have it" {
     role coracle-node "{\"Service\":\"ec2.amazonaws.com\"}" sts:AssumeRole
-    host env -u AWS_PROFILE HOME=/nonexistent AWS_DEFAULT_REGION=us-east-1 AWS_ENDPOINT_URL="$(head -1 "$CLUSTER/n1/data/aws-endpoint")" AWS_CA_BUNDLE="$CLUSTER/n1/data/ca.crt" "$AWS" sts get-caller-identity | grep -q assumed-role/coracle-node/i-
+    host env -u AWS_PROFILE HOME="$BATS_TEST_TMPDIR" AWS_DEFAULT_REGION=us-east-1 AWS_ENDPOINT_URL="$(head -1 "$CLUSTER/n1/data/aws-endpoint")" AWS_CA_BUNDLE="$CLUSTER/n1/data/ca.crt" "$AWS" sts get-caller-identity | grep -q assumed-role/coracle-node/i-
 }
 # ---- EKS: tags, types of entries, target roles ----
 
@@ -323,7 +323,7 @@ imds_code() { on_node 2 curl -m 3 -s -o /dev/null -w '%{http_code}' "$@"; }
 @test "a further node's role is its own identity" {
     eventually 10 imds 2 meta-data/iam/security-credentials/coracle-node
     local own; own=$(imds 2 meta-data/instance-id)
-    on_node 2 env -u KUBECONFIG -u AWS_PROFILE HOME=/nonexistent AWS_DEFAULT_REGION=us-east-1 AWS_ENDPOINT_URL="$(head -1 "$CLUSTER/n1/data/aws-endpoint")" AWS_CA_BUNDLE="$CLUSTER/n1/data/ca.crt" "$AWS" sts get-caller-identity | grep -q "assumed-role/coracle-node/$own"
+    on_node 2 env -u KUBECONFIG -u AWS_PROFILE HOME="$BATS_TEST_TMPDIR" AWS_DEFAULT_REGION=us-east-1 AWS_ENDPOINT_URL="$(head -1 "$CLUSTER/n1/data/aws-endpoint")" AWS_CA_BUNDLE="$CLUSTER/n1/data/ca.crt" "$AWS" sts get-caller-identity | grep -q "assumed-role/coracle-node/$own"
 }
 @test "a further node's metadata wants a session token, and no proxy" {
     local url=http://169.254.169.254/latest

@@ -61,7 +61,7 @@ static void what_is_missing_is_named(void **state UNUSED) {
     assert_error(kubeconfig_load(path, "lost", &k), "cluster \"none\" does not exist");
     assert_error(kubeconfig_load(path, "half", &k), "client-certificate and client-key go together");
     assert_error(kubeconfig_load(path, "provider", &k), "no Auth Provider found for name \"gcp\"");
-    assert_error(kubeconfig_load("/nonexistent/config", NULL, &k), "/nonexistent/config");
+    assert_error(kubeconfig_load("/proc/nonexistent/config", NULL, &k), "/proc/nonexistent/config");
     assert_error(kubeconfig_parse(NULL, ".", NULL, &k), "no current-context");
 }
 
@@ -70,7 +70,7 @@ static void files_of_a_list_are_merged_and_the_first_wins(void **state UNUSED) {
                                "contexts: [{name: main, context: {cluster: x, user: x}}, {name: other, context: {cluster: o, user: u}}]\n"
                                "clusters: [{name: o, cluster: {server: 'https://other', certificate-authority: ca.crt}}]\n";
     cleanup_kubeconfig struct kubeconfig k = {0}, other = {0};
-    cleanup_free char *second = xprintf("%s/second", dir), *list = xprintf("/nonexistent:%s:%s", path, second);
+    cleanup_free char *second = xprintf("%s/second", dir), *list = xprintf("/proc/nonexistent:%s:%s", path, second);
     assert_no_error(file_write_atomic(second, more, strlen(more), 0600));
     setenv("KUBECONFIG", list, 1);
     assert_no_error(kubeconfig_load_with(&(struct kubeconfig_options){0}, &k));

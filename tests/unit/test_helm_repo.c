@@ -124,7 +124,7 @@ static void credentials_come_from_files_and_helpers(void **state UNUSED) {
     assert_false(found);
     assert_no_error(registry_credential_find(&a, file, "helped", &found, &k));
     assert_string_equal(k.refresh_token, "of helped");
-    assert_no_error(registry_credential_find(&a, "/nonexistent", "plain", &found, &k));
+    assert_no_error(registry_credential_find(&a, "/proc/nonexistent", "plain", &found, &k));
     assert_false(found);
     assert_no_error(dir_remove(dir));
 }

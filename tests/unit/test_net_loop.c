@@ -220,9 +220,9 @@ static void a_refused_connection_says_so_in_gos_words(void **state)
     struct client c = {.loop = l, .host = "127.0.0.1", .port = 1};
     client_run(&c);
     assert_string_equal(c.error, "dial tcp 127.0.0.1:1: connect: connection refused");
-    struct client u = {.loop = l, .host = "/nonexistent/socket"};
+    struct client u = {.loop = l, .host = "/proc/nonexistent/socket"};
     client_run(&u);
-    assert_string_equal(u.error, "dial unix /nonexistent/socket: connect: no such file or directory");
+    assert_string_equal(u.error, "dial unix /proc/nonexistent/socket: connect: no such file or directory");
     loop_stop(l);
 }
 

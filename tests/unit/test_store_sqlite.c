@@ -110,7 +110,7 @@ static void a_backup_of_a_running_store_can_be_opened(void **state) {
 
 static void a_backup_to_nowhere_is_an_error(void **state) {
     struct fixture *f = *state;
-    assert_error(store_backup(f->store, "/nonexistent/backup.db"), "cannot write /nonexistent/backup.db");
+    assert_error(store_backup(f->store, "/proc/nonexistent/backup.db"), "cannot write /proc/nonexistent/backup.db");
 }
 
 static void a_second_server_is_told_that_one_is_running(void **state) {
@@ -182,9 +182,9 @@ static void a_database_of_another_program_is_refused(void **state) {
 
 static void a_missing_directory_is_named(void **state) {
     struct fixture *f = *state;
-    f->config.path = "/nonexistent/dir/state.db";
+    f->config.path = "/proc/nonexistent/dir/state.db";
     struct store *s;
-    assert_error(store_open(&f->config, &s), "/nonexistent/dir/state.db cannot be opened; the directory must exist");
+    assert_error(store_open(&f->config, &s), "/proc/nonexistent/dir/state.db cannot be opened; the directory must exist");
 }
 
 static void on_a_full_disk_commits_fail_and_later_ones_succeed(void **state) {
