@@ -27,18 +27,27 @@ static uint64_t last_word(const char *s, size_t n) {
     return low | (uint64_t)high << 32;
 }
 
-/* Multiply-and-fold over 8-byte words with secret operands (the construction of wyhash). */
+static uint64_t word_at(const char *s) {
+    uint64_t word;
+    memcpy(&word, s, 8);
+    return word;
+}
+
+/* Multiply-and-fold over 8-byte words with secret operands (the construction of wyhash). Most keys are short: the last two words may overlap. */
 uint64_t hash_bytes(const void *p, size_t n) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     if (!__atomic_load_n(&seeded, __ATOMIC_ACQUIRE)) pthread_once(&once, seed_make);
     const char *s = p;
-    uint64_t h = seed[0] ^ (n * UINT64_C(0x9E3779B97F4A7C15)), word;
-    for (; n >= 8; s += 8, n -= 8) {
-        memcpy(&word, s, 8);
-        h = mix(h ^ word, seed[1] ^ UINT64_C(0xD6E8FEB86659FD93));
+    uint64_t h = seed[0] ^ (n * UINT64_C(0x9E3779B97F4A7C15)), first = 0, last;
+    size_t left = n;
+    for (; left > 16; s += 8, left -= 8) h = mix(h ^ word_at(s), seed[1] ^ UINT64_C(0xD6E8FEB86659FD93));
+    if (left >= 8) {
+        first = word_at(s);
+        last = word_at(s + left - 8);
+    } else {
+        last = last_word(s, left);
     }
-    word = last_word(s, n);
-    h = mix(h ^ word, seed[1] ^ UINT64_C(0xA0761D6478BD642F));
+    h = mix(h ^ last, seed[1] ^ first ^ UINT64_C(0xA0761D6478BD642F));
     return mix(h, UINT64_C(0xE7037ED1A0B428DB));
 }
 

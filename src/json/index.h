@@ -41,5 +41,10 @@ void number_format_g(struct buf *out, double d, bool single);
 enum yaml_kind { YAML_STRING, YAML_TIMESTAMP, YAML_VALUE };
 enum yaml_kind yaml_resolve(const char *s, struct json *out); /* fills `out` for YAML_VALUE only */
 
-/* Reads the common part of YAML fast (see yaml_simple.c); false: it is something else, or wrong. `limits` are set. */
-bool yaml_parse_simple(struct arena *a, const char *text, size_t len, const struct json_limits *limits, const struct json **out);
+/* Reads the common part of YAML fast (see yaml_simple.c); false: it is something else, or wrong. `limits` are set. `names`: see
+ * yaml_parse_members, or NULL. */
+bool yaml_parse_simple(struct arena *a, const char *text, size_t len, const struct json_limits *limits, const char *const *names,
+                       const struct json **out);
+/* yaml_parse for those who want but a few members of an object, those with these names in upper or lower case (the list ends with NULL):
+ * others may be missing in *out, though their syntax has been checked. */
+MUST_CHECK struct error *yaml_parse_members(struct arena *a, const char *s, size_t len, const char *const *names, const struct json **out);

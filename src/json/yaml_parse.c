@@ -323,10 +323,10 @@ static void reader_init(struct reader *r, const char *s, size_t len, const struc
     r->max_elements = all.max_elements;
 }
 
-struct error *yaml_parse(struct arena *a, const char *s, size_t len, const struct json_limits *limits,
-                         struct json_array *duplicates, const struct json **out) {
+static struct error *parse(struct arena *a, const char *s, size_t len, const struct json_limits *limits, struct json_array *duplicates,
+                           const char *const *names, const struct json **out) {
     struct json_limits all = all_limits(limits);
-    if (yaml_parse_simple(a, s, len, &all, out)) return NULL;
+    if (yaml_parse_simple(a, s, len, &all, names, out)) return NULL;
     CLEANUP(cleanup_reader_) struct reader r = {.arena = a, .duplicates = duplicates};
     reader_init(&r, s, len, limits);
     struct json *v = ARENA_NEW(a, struct json);
@@ -334,6 +334,15 @@ struct error *yaml_parse(struct arena *a, const char *s, size_t len, const struc
     if (!read_document(&r, v, &more)) return r.error;
     *out = v;
     return NULL;
+}
+
+struct error *yaml_parse(struct arena *a, const char *s, size_t len, const struct json_limits *limits,
+                         struct json_array *duplicates, const struct json **out) {
+    return parse(a, s, len, limits, duplicates, NULL, out);
+}
+
+struct error *yaml_parse_members(struct arena *a, const char *s, size_t len, const char *const *names, const struct json **out) {
+    return parse(a, s, len, NULL, NULL, names, out);
 }
 
 struct error *yaml_parse_all(struct arena *a, const char *s, size_t len, const struct json_limits *limits, const struct json **out) {

@@ -4,14 +4,16 @@
  * it when the answer is no. What is read means the same to both; tests/fuzz/fuzz_yaml.c compares them. */
 #include "base/str.h"
 #include "json/index.h"
+#include <strings.h>
 
 enum { MAX_DEPTH = 100, LONGEST_KEY = 256 };
 
 struct simple {
-    struct arena *arena;
+    struct arena *arena; /* NULL: the syntax is checked, nothing is made */
     const char *p, *end;
     const char *line; /* where the line of p begins: columns count from here */
     size_t elements, max_elements, depth, max_depth;
+    const char *const *names; /* of the outermost members that are wanted; NULL: all */
 };
 
 static bool block(struct simple *s, long indent, struct json *out);
@@ -20,12 +22,14 @@ static long column(const struct simple *s) { return s->p - s->line; }
 static bool at_end(const struct simple *s) { return s->p == s->end; }
 static bool eol(const struct simple *s) { return at_end(s) || *s->p == '\n'; }
 
-static void skip_spaces(struct simple *s) {
-    while (s->p < s->end && *s->p == ' ') s->p++;
+static const char *behind_spaces(const char *p, const char *end) {
+    while (p < end && *p == ' ') p++;
+    return p;
 }
+static void skip_spaces(struct simple *s) { s->p = behind_spaces(s->p, s->end); }
 
 static void next_line(struct simple *s) {
-    const char *newline = at_end(s) ? NULL : memchr(s->p, '\n', (size_t)(s->end - s->p));
+    const char *newline = at_end(s) ? NULL : *s->p == '\n' ? s->p : memchr(s->p, '\n', (size_t)(s->end - s->p));
     s->p = s->line = newline ? newline + 1 : s->end;
 }
 
@@ -39,7 +43,7 @@ static long content(struct simple *s) {
     }
 }
 
-/* The rest of a line is nothing but a comment; moves to the next line. */
+/* The rest of a line is nothing but a comment; moves to the next line, or else to what is there. */
 static bool rest_is_empty(struct simple *s) {
     const char *start = s->p;
     skip_spaces(s);
@@ -52,73 +56,108 @@ static bool is_dash(const struct simple *s) {
     return s->p < s->end && *s->p == '-' && (s->p + 1 == s->end || s->p[1] == ' ' || s->p[1] == '\n');
 }
 
-/* ---- keys ---- */
+/* ---- bytes ---- */
 
-static bool key_char(char c, bool first) {
-    if ((c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || c == '_' || c == '.' || c == '/') return true;
-    switch (c) {
-    case '-':
-    case '$':
-    case '@':
-    case '+':
-    case '*':
-    case '~':
-    case '=':
-    case '(':
-    case ')': return !first;
-    default: return false;
-    }
-}
+enum {
+    KEY_FIRST = 1, KEY = 2, /* of plain keys: at their start, and inside */
+    INDICATOR = 4,          /* what no plain scalar begins with, nor has inside of flow collections */
+    STOPS_PLAIN = 8,        /* what may end a plain scalar, or is not allowed there */
+    SPECIAL = 16,           /* what plain scalars begin with that are no texts (and some that are) */
+};
+
+static const uint8_t classes[256] = {
+    ['0' ... '9'] = KEY_FIRST | KEY | SPECIAL, ['A' ... 'E'] = KEY_FIRST | KEY, ['F'] = KEY_FIRST | KEY | SPECIAL, ['G' ... 'M'] = KEY_FIRST | KEY,
+    ['N' ... 'O'] = KEY_FIRST | KEY | SPECIAL, ['P' ... 'S'] = KEY_FIRST | KEY, ['T'] = KEY_FIRST | KEY | SPECIAL, ['U' ... 'X'] = KEY_FIRST | KEY,
+    ['Y'] = KEY_FIRST | KEY | SPECIAL, ['Z'] = KEY_FIRST | KEY, ['a' ... 'e'] = KEY_FIRST | KEY, ['f'] = KEY_FIRST | KEY | SPECIAL,
+    ['g' ... 'm'] = KEY_FIRST | KEY, ['n' ... 'o'] = KEY_FIRST | KEY | SPECIAL, ['p' ... 's'] = KEY_FIRST | KEY, ['t'] = KEY_FIRST | KEY | SPECIAL,
+    ['u' ... 'x'] = KEY_FIRST | KEY, ['y'] = KEY_FIRST | KEY | SPECIAL, ['z'] = KEY_FIRST | KEY,
+    ['_'] = KEY_FIRST | KEY, ['/'] = KEY_FIRST | KEY, ['.'] = KEY_FIRST | KEY | SPECIAL, ['-'] = KEY | SPECIAL, ['+'] = KEY | SPECIAL, ['~'] = KEY | SPECIAL,
+    ['$'] = KEY, ['='] = KEY, ['('] = KEY, [')'] = KEY, ['@'] = KEY | INDICATOR, ['*'] = KEY | INDICATOR,
+    ['?'] = INDICATOR, [','] = INDICATOR, ['['] = INDICATOR, [']'] = INDICATOR, ['{'] = INDICATOR, ['}'] = INDICATOR, ['&'] = INDICATOR,
+    ['!'] = INDICATOR, ['|'] = INDICATOR, ['>'] = INDICATOR, ['"'] = INDICATOR, ['%'] = INDICATOR, ['\''] = INDICATOR, ['`'] = INDICATOR,
+    [':'] = INDICATOR | STOPS_PLAIN, ['#'] = INDICATOR | STOPS_PLAIN, ['\t'] = INDICATOR | STOPS_PLAIN, ['\0'] = INDICATOR, ['\n'] = STOPS_PLAIN,
+};
+
+static bool is(char c, unsigned wanted) { return (classes[(unsigned char)c] & wanted) != 0; }
+
+static const char *kept(const struct simple *s, const char *text, size_t n) { return s->arena != NULL ? arena_strndup(s->arena, text, n) : ""; }
+
+/* ---- keys ---- */
 
 /* The length of the plain or quoted key at p, with its quotes; 0: there is none that is followed by a colon. */
 static size_t key_length(const struct simple *s) {
-    const char *p = s->p;
-    if (*p == '"' || *p == '\'') {
-        for (p++; p < s->end && *p != *s->p && *p != '\\' && *p != '\n' && *p != '\t'; p++) {}
-        if (p == s->end || *p != *s->p || (p + 1 < s->end && p[1] == *p)) return 0;
+    const char *p = s->p, *start = p, *end = s->end;
+    if (is(*p, KEY_FIRST)) {
+        do p++;
+        while (p < end && is(*p, KEY));
+    } else if (*p == '"' || *p == '\'') {
+        for (p++; p < end && *p != *start && *p != '\\' && *p != '\n' && *p != '\t'; p++) {}
+        if (p == end || *p != *start || (p + 1 < end && p[1] == *p)) return 0;
         p++;
-    } else
-        for (; p < s->end && key_char(*p, p == s->p); p++) {}
-    if (p == s->p || p == s->end || *p != ':' || p - s->p > LONGEST_KEY) return 0;
-    return p + 1 == s->end || p[1] == ' ' || p[1] == '\n' ? (size_t)(p - s->p) : 0;
+    }
+    if (p == start || p == end || *p != ':' || p - start > LONGEST_KEY) return 0;
+    return p + 1 == end || p[1] == ' ' || p[1] == '\n' ? (size_t)(p - start) : 0;
+}
+
+/* yaml_resolve for text with no NUL behind it. */
+static enum yaml_kind resolve(const char *s, size_t n, struct json *out) {
+    char text[LONGEST_KEY + 1];
+    if (n > LONGEST_KEY || !is(*s, SPECIAL)) return YAML_STRING;
+    memcpy(text, s, n);
+    text[n] = '\0';
+    return yaml_resolve(text, out);
 }
 
 static bool read_key(struct simple *s, size_t n, struct json_member *m) {
     bool quoted = *s->p == '"' || *s->p == '\'';
-    m->key_len = (uint32_t)(quoted ? n - 2 : n);
-    m->key = arena_strndup(s->arena, s->p + quoted, m->key_len);
-    s->p += n + 1;
     struct json v;
-    return quoted || yaml_resolve(m->key, &v) == YAML_STRING;
+    if (!quoted && resolve(s->p, n, &v) != YAML_STRING) return false;
+    m->key_len = (uint32_t)(quoted ? n - 2 : n);
+    m->key = kept(s, s->p + quoted, m->key_len);
+    s->p += n + 1;
+    return true;
 }
 
 /* ---- scalars ---- */
 
-static struct json string(struct simple *s, const char *text, size_t n) {
-    return (struct json){.type = JSON_STRING, .len = (uint32_t)n, .s = arena_strndup(s->arena, text, n)};
+static struct json string(const struct simple *s, const char *text, size_t n) {
+    return (struct json){.type = JSON_STRING, .len = (uint32_t)n, .s = kept(s, text, n)};
+}
+
+/* A plain scalar. Not those that JSON cannot say. */
+static bool resolved(const struct simple *s, const char *text, size_t n, struct json *out) {
+    struct json v;
+    enum yaml_kind kind = resolve(text, n, &v);
+    *out = kind == YAML_VALUE ? v : string(s, text, n);
+    return out->type != JSON_DOUBLE || out->d - out->d == 0;
+}
+
+static char unescaped(char c) {
+    switch (c) {
+    case '"':
+    case '\\': return c;
+    case 'n': return '\n';
+    case 't': return '\t';
+    default: return '\0'; /* libyaml knows the others */
+    }
 }
 
 static bool double_quoted(struct simple *s, struct json *out) {
-    const char *start = ++s->p;
-    while (!eol(s) && *s->p != '"') s->p += *s->p == '\\' && s->p + 1 < s->end ? 2 : 1;
-    if (s->p >= s->end || *s->p != '"') return false;
-    char *text = arena_strndup(s->arena, start, (size_t)(s->p - start)), *to = text;
-    for (const char *p = text; *p != '\0'; p++) {
-        if (*p != '\\') {
-            *to++ = *p;
-            continue;
-        }
-        switch (*++p) {
-        case '"':
-        case '\\': *to++ = *p; break;
-        case 'n': *to++ = '\n'; break;
-        case 't': *to++ = '\t'; break;
-        default: return false;
-        }
+    const char *start = ++s->p, *p = start;
+    bool plain = true;
+    for (; p < s->end && *p != '"' && *p != '\n'; p++) {
+        if (*p != '\\') continue;
+        plain = false;
+        if (++p == s->end || unescaped(*p) == '\0') return false;
     }
+    if (p == s->end || *p != '"') return false;
+    s->p = p + 1;
+    *out = string(s, start, (size_t)(p - start));
+    if (plain || s->arena == NULL) return true;
+    char *text = (char *)(uintptr_t)out->s, *to = text;
+    for (const char *from = text; *from != '\0'; from++) *to++ = *from == '\\' ? unescaped(*++from) : *from;
     *to = '\0';
-    *out = (struct json){.type = JSON_STRING, .len = (uint32_t)(to - text), .s = text};
-    s->p++;
+    out->len = (uint32_t)(to - text);
     return true;
 }
 
@@ -161,40 +200,33 @@ static bool single_quoted(struct simple *s, long indent, struct json *out) {
     const char *start = ++s->p;
     size_t breaks;
     if (!find_single_quote(s, indent, &breaks)) return false;
-    char *text = arena_strndup(s->arena, start, (size_t)(s->p - start)), *to = text;
+    *out = string(s, start, (size_t)(s->p - start));
+    s->p++;
+    if (s->arena == NULL) return true;
+    char *text = (char *)(uintptr_t)out->s, *to = text;
     if (breaks > 0) fold(text);
     for (const char *p = text; *p != '\0'; p++) {
         *to++ = *p;
         if (*p == '\'') p++;
     }
     *to = '\0';
-    *out = (struct json){.type = JSON_STRING, .len = (uint32_t)(to - text), .s = text};
-    s->p++;
+    out->len = (uint32_t)(to - text);
     return true;
 }
 
-/* What no plain scalar begins with, nor has inside of flow collections. */
-static const bool indicators[256] = {
-    ['?'] = true, [':'] = true,  [','] = true, ['['] = true, [']'] = true, ['{'] = true, ['}'] = true,  ['#'] = true,  ['&'] = true,
-    ['*'] = true, ['!'] = true,  ['|'] = true, ['>'] = true, ['"'] = true, ['%'] = true, ['\''] = true, ['@'] = true, ['`'] = true,
-    ['\t'] = true, ['\0'] = true,
-};
-
 /* Up to the end of the line or a comment. */
 static bool plain(struct simple *s, struct json *out) {
-    const char *start = s->p;
-    if (indicators[(unsigned char)*start] || is_dash(s)) return false;
-    for (; !eol(s); s->p++) {
-        if (*s->p == '\t' || (*s->p == ':' && (s->p + 1 == s->end || s->p[1] == ' ' || s->p[1] == '\n' || s->p[1] == '\t'))) return false;
-        if (*s->p == '#' && s->p[-1] == ' ') break;
+    const char *start = s->p, *p = start, *end = s->end;
+    if (is(*start, INDICATOR) || is_dash(s)) return false;
+    for (;; p++) {
+        while (p < end && !is(*p, STOPS_PLAIN)) p++;
+        if (p == end || *p == '\n') break;
+        if (*p == '\t' || (*p == ':' && (p + 1 == end || p[1] == ' ' || p[1] == '\n' || p[1] == '\t'))) return false;
+        if (*p == '#' && p[-1] == ' ') break;
     }
-    const char *stop = s->p;
-    while (stop > start && stop[-1] == ' ') stop--;
-    s->p = stop;
-    *out = string(s, start, (size_t)(stop - start));
-    struct json v;
-    if (yaml_resolve(out->s, &v) == YAML_VALUE) *out = v;
-    return out->type != JSON_DOUBLE || out->d - out->d == 0;
+    while (p > start && p[-1] == ' ') p--;
+    s->p = p;
+    return resolved(s, start, (size_t)(p - start), out);
 }
 
 /* The indentation of a literal block's lines: that of its first line with text. Lines before it must not be longer. */
@@ -221,13 +253,14 @@ static bool literal(struct simple *s, long indent, struct json *out) {
     size_t trailing = 0; /* line breaks since the last text */
     bool odd = false;    /* spaces without a line break at the very end: libyaml knows what they mean */
     for (; !at_end(s); next_line(s)) {
-        while (column(s) < own && s->p < s->end && *s->p == ' ') s->p++;
+        s->p = behind_spaces(s->p, s->line + MIN(own, s->end - s->line));
         if (eol(s)) {
             odd = at_end(s);
             trailing++;
             continue;
         }
         if (column(s) < own) break;
+        if (s->arena == NULL) continue;
         const char *newline = memchr(s->p, '\n', (size_t)(s->end - s->p)), *stop = newline ? newline : s->end;
         for (; trailing > 0; trailing--) buf_addc(&text, '\n');
         buf_add(&text, s->p, (size_t)(stop - s->p));
@@ -253,14 +286,11 @@ static bool flow_item(struct simple *s, struct json *out) {
     if (*s->p == '"') return double_quoted(s, out);
     if (*s->p == '\'') return single_quoted(s, 0, out) && s->line == line;
     const char *start = s->p;
-    while (!eol(s) && !indicators[(unsigned char)*s->p]) s->p++;
+    while (!eol(s) && !is(*s->p, INDICATOR)) s->p++;
     const char *stop = s->p;
     while (stop > start && stop[-1] == ' ') stop--;
     if (stop == start || *start == '-' || eol(s) || (*s->p != ',' && *s->p != ']' && *s->p != '}')) return false;
-    *out = string(s, start, (size_t)(stop - start));
-    struct json v;
-    if (yaml_resolve(out->s, &v) == YAML_VALUE) *out = v;
-    return out->type != JSON_DOUBLE || out->d - out->d == 0;
+    return resolved(s, start, (size_t)(stop - start), out);
 }
 
 /* Behind an item: a comma, which is skipped, or the end. */
@@ -278,13 +308,29 @@ static bool flow_sequence(struct simple *s, struct json *out) {
     while (*s->p != ']') {
         struct json item;
         if (!flow_item(s, &item) || !flow_next(s, ']')) return false;
-        json_array_add(&items, &item);
+        if (s->arena != NULL) json_array_add(&items, &item);
     }
     *out = (struct json){.type = JSON_ARRAY, .len = (uint32_t)items.len, .items = items.items};
     return true;
 }
 
-static bool finish_mapping(const struct json_object *members, struct json *out);
+static void add_member(const struct simple *s, struct json_object *members, const struct json_member *m) {
+    if (s->arena == NULL) return;
+    json_object_add(members, m->key, &m->value);
+    members->members[members->len - 1].key_len = m->key_len;
+}
+
+/* No key may be there twice. */
+static bool finish_mapping(const struct json_object *members, struct json *out) {
+    *out = json_empty_object;
+    if (members->len == 0) return true;
+    cleanup_index struct member_index x = {0};
+    member_index_init(&x, members->members, (uint32_t)members->len);
+    for (uint32_t i = 0; i < members->len; i++)
+        if (member_index_add(&x, i) >= 0) return false;
+    *out = (struct json){.type = JSON_OBJECT, .len = (uint32_t)members->len, .members = members->members};
+    return true;
+}
 
 /* {a: b, "c": d} */
 static bool flow_mapping(struct simple *s, struct json *out) {
@@ -295,8 +341,7 @@ static bool flow_mapping(struct simple *s, struct json *out) {
         if (n == 0 || !read_key(s, n, &m)) return false;
         skip_spaces(s);
         if (eol(s) || !flow_item(s, &m.value) || !flow_next(s, '}')) return false;
-        json_object_add(&members, m.key, &m.value);
-        members.members[members.len - 1].key_len = m.key_len;
+        add_member(s, &members, &m);
     }
     return finish_mapping(&members, out);
 }
@@ -339,10 +384,7 @@ static bool inline_value(struct simple *s, long indent, struct json *out) {
 static bool value(struct simple *s, long indent, bool same, struct json *out) {
     *out = json_null;
     if (++s->elements > s->max_elements) return false;
-    const char *before = s->p;
     if (!rest_is_empty(s)) {
-        s->p = before;
-        skip_spaces(s);
         if (!same && (is_dash(s) || key_length(s) > 0)) return block(s, column(s), out);
         return inline_value(s, indent, out);
     }
@@ -351,24 +393,25 @@ static bool value(struct simple *s, long indent, bool same, struct json *out) {
     return is_dash(s) || key_length(s) > 0 ? block(s, below, out) : inline_value(s, indent, out);
 }
 
-/* No key may be there twice. */
-static bool finish_mapping(const struct json_object *members, struct json *out) {
-    cleanup_index struct member_index x = {0};
-    member_index_init(&x, members->members, (uint32_t)members->len);
-    for (uint32_t i = 0; i < members->len; i++)
-        if (member_index_add(&x, i) >= 0) return false;
-    *out = members->len == 0 ? json_empty_object : (struct json){.type = JSON_OBJECT, .len = (uint32_t)members->len, .members = members->members};
-    return true;
+/* Is the outermost member that begins with this key wanted? */
+static bool wanted(const struct simple *s, size_t n) {
+    size_t quote = *s->p == '"' || *s->p == '\'';
+    for (const char *const *name = s->names; *name != NULL; name++)
+        if (strncasecmp(*name, s->p + quote, n - 2 * quote) == 0 && (*name)[n - 2 * quote] == '\0') return true;
+    return false;
 }
 
 static bool mapping(struct simple *s, long indent, struct json *out) {
-    struct json_object members = {.arena = s->arena};
+    struct arena *a = s->arena;
+    struct json_object members = {.arena = a};
     do {
         struct json_member m;
         size_t n = key_length(s);
-        if (n == 0 || !read_key(s, n, &m) || !value(s, indent, true, &m.value)) return false;
-        json_object_add(&members, m.key, &m.value);
-        members.members[members.len - 1].key_len = m.key_len;
+        if (n == 0) return false;
+        if (s->names != NULL && s->depth == 1 && !wanted(s, n)) s->arena = NULL;
+        if (!read_key(s, n, &m) || !value(s, indent, true, &m.value)) return false;
+        add_member(s, &members, &m);
+        s->arena = a;
     } while (content(s) == indent);
     if (column(s) > indent && !at_end(s)) return false;
     return finish_mapping(&members, out);
@@ -380,7 +423,7 @@ static bool sequence(struct simple *s, long indent, struct json *out) {
         struct json item;
         s->p++;
         if (!value(s, indent, false, &item)) return false;
-        json_array_add(&items, &item);
+        if (s->arena != NULL) json_array_add(&items, &item);
     } while (content(s) == indent && is_dash(s));
     if (column(s) > indent && !at_end(s)) return false;
     *out = (struct json){.type = JSON_ARRAY, .len = (uint32_t)items.len, .items = items.items};
@@ -395,20 +438,26 @@ static bool block(struct simple *s, long indent, struct json *out) {
     return ok;
 }
 
+enum { BLOCK = 64 };
+
+/* Is there a byte in the block other than printable ASCII, tabs and line breaks? Without branches, for the sake of vector instructions. */
+static bool odd_block(const char *s) {
+    unsigned char odd = 0;
+    for (size_t i = 0; i < BLOCK; i++) {
+        unsigned char c = (unsigned char)s[i];
+        odd |= ((c < ' ') & (c != '\n') & (c != '\t')) | (c >= 0x7f);
+    }
+    return odd != 0;
+}
+
 /* Characters that mean something only libyaml knows: control characters and other line breaks, byte order marks. */
 static bool ordinary(const char *s, size_t n) {
-    static const uint64_t ones = UINT64_C(0x0101010101010101), high = UINT64_C(0x8080808080808080);
     bool ascii = true;
-    for (size_t i = 0; i < n;) {
-        uint64_t w = 0;
-        if (n - i >= 8) memcpy(&w, s + i, 8);
-        /* no byte below ' ', at or above 0x7f */
-        if (n - i >= 8 && (((w - ones * ' ') | w | (w + ones)) & high) == 0) {
-            i += 8;
-            continue;
-        }
-        for (size_t stop = MIN(n, i + 8); i < stop; i++) {
-            unsigned char c = (unsigned char)s[i];
+    for (size_t i = 0, stop; i < n; i = stop) {
+        stop = MIN(n, i + BLOCK);
+        if (stop - i == BLOCK && !odd_block(s + i)) continue;
+        for (size_t k = i; k < stop; k++) {
+            unsigned char c = (unsigned char)s[k];
             if ((c < ' ' && c != '\n' && c != '\t') || c == 0x7f) return false;
             ascii &= c < 0x80;
         }
@@ -423,8 +472,9 @@ static bool ordinary(const char *s, size_t n) {
     return true;
 }
 
-bool yaml_parse_simple(struct arena *a, const char *text, size_t len, const struct json_limits *limits, const struct json **out) {
-    struct simple s = {.arena = a, .p = text, .line = text, .end = text + len};
+bool yaml_parse_simple(struct arena *a, const char *text, size_t len, const struct json_limits *limits, const char *const *names,
+                       const struct json **out) {
+    struct simple s = {.arena = a, .p = text, .line = text, .end = text + len, .names = names};
     s.max_depth = MIN(limits->max_depth, (size_t)MAX_DEPTH);
     s.max_elements = limits->max_elements;
     if (!ordinary(text, len)) return false;

@@ -11,8 +11,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     cleanup_error struct error *e = yaml_parse(&a, (const char *)data, size, &limits, &twice, &v);
     cleanup_error struct error *f = yaml_parse_all(&a, (const char *)data, size, &limits, &all);
     const struct json *simple;
-    if (yaml_parse_simple(&a, (const char *)data, size, &limits, &simple) && (f != NULL || all->len != 1 || !json_equal(simple, &all->items[0])))
+    if (yaml_parse_simple(&a, (const char *)data, size, &limits, NULL, &simple) && (f != NULL || all->len != 1 || !json_equal(simple, &all->items[0])))
         abort(); /* what it understands, libyaml understands the same way */
+    static const char *const none[] = {NULL};
+    if (yaml_parse_simple(&a, (const char *)data, size, &limits, none, &simple) && e != NULL) abort(); /* nor does it pass over mistakes */
     if (e != NULL || f != NULL) return 0;
     yaml_encode(&out, v);
     if (strstr(out.data, "<<") != NULL) return 0;

@@ -136,14 +136,54 @@ static void the_common_part_of_yaml_is_read_fast_and_means_what_libyaml_says(voi
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         cleanup_arena struct arena a = {0};
         const struct json *simple = NULL, *all = NULL;
-        assert_true(yaml_parse_simple(&a, cases[i], strlen(cases[i]), &limits, &simple));
+        assert_true(yaml_parse_simple(&a, cases[i], strlen(cases[i]), &limits, NULL, &simple));
         assert_null(yaml_parse_all(&a, cases[i], strlen(cases[i]), &limits, &all));
         assert_true(json_equal(simple, json_at(all, 0)));
     }
     for (size_t i = 0; i < ARRAY_LEN(others); i++) {
         cleanup_arena struct arena a = {0};
         const struct json *v;
-        assert_false(yaml_parse_simple(&a, others[i], strlen(others[i]), &limits, &v));
+        assert_false(yaml_parse_simple(&a, others[i], strlen(others[i]), &limits, NULL, &v));
+    }
+    static const char *const none[] = {NULL};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) { /* what is only checked is understood as well */
+        cleanup_arena struct arena a = {0};
+        const struct json *v = NULL;
+        assert_true(yaml_parse_simple(&a, cases[i], strlen(cases[i]), &limits, none, &v));
+    }
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) { /* but for keys that are there twice */
+        cleanup_arena struct arena a = {0};
+        const struct json *v;
+        bool twice = strcmp(others[i], "a: 1\na: 2\n") == 0 || strcmp(others[i], "a: {b: c, b: d}\n") == 0;
+        assert_int_equal(yaml_parse_simple(&a, others[i], strlen(others[i]), &limits, none, &v), twice);
+    }
+}
+
+static void members_can_be_left_out(void **state) {
+    (void)state;
+    static const char *const names[] = {"kind", "metadata", NULL};
+    static const struct {
+        const char *text, *want; /* NULL: an error */
+    } cases[] = {
+        {"kind: A\nspec:\n  kind: B\nmetadata:\n  name: c\n", "{\"kind\":\"A\",\"metadata\":{\"name\":\"c\"}}"},
+        {"KIND: A\n\"Metadata\": [1, 'b', {c: d}]\nkindness: 1\n", "{\"KIND\":\"A\",\"Metadata\":[1,\"b\",{\"c\":\"d\"}]}"},
+        {"spec: |\n  kind: B\n", "{}"},
+        {"spec: -.5\nkind: -1\n", "{\"kind\":-1}"},
+        {"kind: A\nspec: {a: b, a: c}\n", "{\"kind\":\"A\"}"},
+        {"kind: A\nkind: B\n", "{\"kind\":\"B\"}"},
+        {"kind: A\nspec: >\n  b\n", "{\"kind\":\"A\",\"spec\":\"b\\n\"}"}, /* libyaml has read it, and all */
+        {"- kind: A\n", "[{\"kind\":\"A\"}]"},
+        {"kind: A\nspec: [\n", NULL},
+        {"kind: A\nspec: -.inf\n", NULL},
+        {"kind: A\nspec: b: c\n", NULL},
+        {"kind: A\n\tspec: b\n", NULL},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        cleanup_arena struct arena a = {0};
+        const struct json *v = NULL;
+        cleanup_error struct error *e = yaml_parse_members(&a, cases[i].text, strlen(cases[i].text), names, &v);
+        assert_int_equal(e != NULL, cases[i].want == NULL);
+        if (e == NULL) assert_string_equal(json_text(&a, v), cases[i].want);
     }
 }
 
@@ -158,6 +198,7 @@ int main(void) {
         cmocka_unit_test(several_documents_are_read_without_the_empty_ones),
         cmocka_unit_test(depth_and_elements_are_limited),
         cmocka_unit_test(the_common_part_of_yaml_is_read_fast_and_means_what_libyaml_says),
+        cmocka_unit_test(members_can_be_left_out),
         cmocka_unit_test(what_is_written_is_quoted_and_sorted_as_go_yaml_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

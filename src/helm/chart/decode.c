@@ -2,6 +2,7 @@
 #include "helm/chart/decode.h"
 #include "base/str.h"
 #include "helm/go/strconv.h"
+#include "json/index.h"
 #include <strings.h>
 
 struct decoder {
@@ -22,10 +23,18 @@ static struct error *mismatch(const struct decoder *d, const struct json *j, con
 
 static struct error *decode(struct decoder *d, const struct json *j, const struct go_type *type, struct value *out);
 
+static const char *field_key(const struct go_field *f) { return f->json != NULL ? f->json : f->name; }
+
+static size_t field_count(const struct go_type *type) {
+    size_t n = 0;
+    while (type->fields[n].name != NULL) n++;
+    return n;
+}
+
 static const struct go_field *find_field(const struct go_type *type, const char *key, size_t *index) {
     for (int pass = 0; pass < 2; pass++) {
         for (size_t i = 0; type->fields[i].name != NULL; i++) {
-            const char *name = type->fields[i].json != NULL ? type->fields[i].json : type->fields[i].name;
+            const char *name = field_key(&type->fields[i]);
             if (pass == 0 ? strcmp(name, key) == 0 : strcasecmp(name, key) == 0) return *index = i, &type->fields[i];
         }
     }
@@ -33,8 +42,7 @@ static const struct go_field *find_field(const struct go_type *type, const char 
 }
 
 static struct value *struct_items(struct arena *a, const struct go_type *type) {
-    size_t n = 0;
-    while (type->fields[n].name != NULL) n++;
+    size_t n = field_count(type);
     struct value *items = arena_calloc(a, n, sizeof(*items));
     for (size_t i = 0; i < n; i++) items[i] = value_zero(type->fields[i].type);
     return items;
@@ -49,7 +57,7 @@ static struct error *decode_struct(struct decoder *d, const struct json *j, cons
         size_t i;
         const struct go_field *f = find_field(type, m->key, &i);
         if (f == NULL) continue;
-        const char *key = f->json != NULL ? f->json : f->name;
+        const char *key = field_key(f);
         inner.path = d->path != NULL ? arena_printf(d->arena, "%s.%s", d->path, key) : key;
         TRY(decode(&inner, &m->value, f->type, &out->items[i]));
     }
@@ -122,9 +130,18 @@ struct error *go_decode(struct arena *a, const struct json *json, struct value *
     return decode(&(struct decoder){.arena = a}, json, out->type, out);
 }
 
+/* What a struct has no field for need not be made. */
+static struct error *parse_yaml(struct arena *a, const char *text, size_t len, const struct go_type *type, const struct json **out) {
+    if (type->kind != GO_STRUCT) return yaml_parse(a, text, len, NULL, NULL, out);
+    size_t n = field_count(type);
+    const char **names = arena_calloc(a, n + 1, sizeof(*names));
+    for (size_t i = 0; i < n; i++) names[i] = field_key(&type->fields[i]);
+    return yaml_parse_members(a, text, len, names, out);
+}
+
 struct error *go_decode_yaml(struct arena *a, const char *text, size_t len, struct value *out) {
     const struct json *json;
-    struct error *e = yaml_parse(a, text, len, NULL, NULL, &json);
+    struct error *e = parse_yaml(a, text, len, out->type, &json);
     if (e != NULL) return error_wrap(e, "error converting YAML to JSON");
     e = go_decode(a, json, out);
     return e != NULL ? error_wrap(e, "error unmarshaling JSON: while decoding JSON") : NULL;

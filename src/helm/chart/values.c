@@ -7,11 +7,8 @@
 
 struct value values_copy(struct arena *a, struct value v) {
     if (value_kind(v) == GO_MAP && v.map != NULL) {
-        struct value out = value_map_new(a, v.type);
-        for (uint32_t i = 0; i < v.map->count; i++) {
-            const struct value_entry *e = &v.map->entries[i];
-            value_map_set(out.map, e->key, e->key_len, values_copy(a, e->value));
-        }
+        struct value out = value_map_copy(a, v);
+        for (uint32_t i = 0; i < out.map->count; i++) out.map->entries[i].value = values_copy(a, out.map->entries[i].value);
         return out;
     }
     if (value_kind(v) == GO_SLICE && !go_is_bytes(v.type) && v.items != NULL) {
@@ -48,7 +45,7 @@ static void coalesce_tables(struct value dst, struct value src, const char *pref
         const struct value_entry *e = &src.map->entries[i];
         struct value *have = value_map_get_hashed(dst.map, e->key, e->key_len, e->hash);
         if (have == NULL) {
-            value_map_set(dst.map, e->key, e->key_len, e->value);
+            value_map_set_hashed(dst.map, e->key, e->key_len, e->hash, e->value);
         } else if (!merge && have->type == NULL) {
             value_map_delete(dst.map, e->key, e->key_len);
         } else if (values_is_table(e->value) && values_is_table(*have)) {
@@ -82,7 +79,7 @@ static void coalesce_own(struct arena *a, const struct chart *c, struct value de
         const struct value_entry *e = &c->values.map->entries[i];
         struct value *have = value_map_get_hashed(dest.map, e->key, e->key_len, e->hash);
         if (have == NULL) {
-            value_map_set(dest.map, e->key, e->key_len, values_copy(a, e->value));
+            value_map_set_hashed(dest.map, e->key, e->key_len, e->hash, values_copy(a, e->value));
         } else if (have->type == NULL) {
             if (!merge) value_map_delete(dest.map, e->key, e->key_len);
         } else if (values_is_table(*have)) {
@@ -114,11 +111,7 @@ static void coalesce_globals(struct arena *a, struct value dest, struct value sr
             else value_map_set(to.map, e->key, e->key_len, e->value);
             continue;
         }
-        struct value copy = value_map_new(a, &go_map); /* of the first level only, as helm's */
-        for (uint32_t j = 0; e->value.map != NULL && j < e->value.map->count; j++) {
-            const struct value_entry *inner = &e->value.map->entries[j];
-            value_map_set(copy.map, inner->key, inner->key_len, inner->value);
-        }
+        struct value copy = value_as(value_map_copy(a, e->value), &go_map); /* of the first level only, as helm's */
         if (have == NULL) {
             value_map_set(to.map, e->key, e->key_len, copy);
         } else if (!values_is_table(*have)) {

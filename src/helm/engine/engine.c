@@ -24,6 +24,7 @@ struct units {
     struct arena *arena;
     struct unit *items;
     size_t count, cap;
+    struct value by_name; /* a map to positions */
 };
 
 /* ---- what templates see ---- */
@@ -66,13 +67,14 @@ static bool is_partial(const char *name) {
 }
 
 static void add_unit(struct units *u, struct unit unit) {
+    size_t len = strlen(unit.name);
     for (const char *p = unit.name; *p != '\0'; p++) unit.slashes += *p == '/';
-    for (size_t i = 0; i < u->count; i++) {
-        if (u->items[i].slashes == unit.slashes && str_eq(u->items[i].name, unit.name)) {
-            u->items[i] = unit;
-            return;
-        }
+    const struct value *known = value_map_get(u->by_name.map, unit.name, len);
+    if (known != NULL) {
+        u->items[known->u] = unit;
+        return;
     }
+    value_map_set(u->by_name.map, unit.name, len, (struct value){.u = u->count});
     if (u->count == u->cap) {
         size_t cap = u->cap * 2 + 64;
         u->items = arena_grow(u->arena, u->items, u->cap * sizeof(unit), cap * sizeof(unit));
@@ -213,7 +215,7 @@ static struct error *run_all(struct arena *a, struct go_run *run, const struct u
 }
 
 struct error *engine_render(struct arena *a, struct chart *c, struct value values, const struct engine_options *o, struct engine_files *out) {
-    struct units units = {.arena = a};
+    struct units units = {.arena = a, .by_name = value_map_new(a, &go_map)};
     collect(&units, c, values);
     if (units.count > 0) qsort(units.items, units.count, sizeof(*units.items), by_depth);
     struct engine_state state = {.options = o};

@@ -30,15 +30,16 @@ _Static_assert(ARRAY_LEN(install_order) == ARRAY_LEN(uninstall_order), "both ord
 static size_t rank(const char *kind, bool uninstall) {
     const char *const *order = uninstall ? uninstall_order : install_order;
     size_t i = 0;
-    while (i < ARRAY_LEN(install_order) && !str_eq(order[i], kind)) i++;
+    while (i < ARRAY_LEN(install_order) && (order[i][0] != kind[0] || !str_eq(order[i], kind))) i++;
     return i;
 }
 
-int manifest_compare_kinds(const char *a, const char *b, bool uninstall) {
-    size_t x = rank(a, uninstall), y = rank(b, uninstall);
+static int compare_ranks(size_t x, const char *a, size_t y, const char *b) {
     if (x == ARRAY_LEN(install_order) && y == x) return strcmp(a, b);
     return (x > y) - (x < y);
 }
+
+int manifest_compare_kinds(const char *a, const char *b, bool uninstall) { return compare_ranks(rank(a, uninstall), a, rank(b, uninstall), b); }
 
 /* ---- documents ---- */
 
@@ -181,10 +182,10 @@ static struct error *sort_document(struct sorter *s, const char *path, const cha
     const char *events = annotation(&scratch, metadata, "helm.sh/hook");
     if (events == NULL) {
         const char *version = items != NULL ? arena_strndup(a, items[HEAD_VERSION].s, items[HEAD_VERSION].len) : "";
-        add_manifest(s, (struct manifest){.name = path, .content = document, .api_version = version, .kind = kind});
+        add_manifest(s, (struct manifest){.name = path, .content = document, .api_version = version, .kind = kind, .rank = rank(kind, false)});
         return NULL;
     }
-    struct hook h = {.kind = kind, .path = path, .manifest = document};
+    struct hook h = {.kind = kind, .rank = rank(kind, false), .path = path, .manifest = document};
     h.name = arena_strndup(a, metadata[METADATA_NAME].s, metadata[METADATA_NAME].len);
     const char *weight = annotation(&scratch, metadata, "helm.sh/hook-weight");
     cleanup_error struct error *bad = weight != NULL ? go_atoi(weight, strlen(weight), &h.weight) : NULL;
@@ -226,10 +227,12 @@ static void stable_sort(struct arena *a, void *items, size_t count, size_t size,
 }
 
 static int by_kind(const void *a, const void *b) {
-    return manifest_compare_kinds(((const struct manifest *)a)->kind, ((const struct manifest *)b)->kind, false);
+    const struct manifest *x = a, *y = b;
+    return compare_ranks(x->rank, x->kind, y->rank, y->kind);
 }
 static int hooks_by_kind(const void *a, const void *b) {
-    return manifest_compare_kinds(((const struct hook *)a)->kind, ((const struct hook *)b)->kind, false);
+    const struct hook *x = a, *y = b;
+    return compare_ranks(x->rank, x->kind, y->rank, y->kind);
 }
 
 static bool is_blank(const struct engine_file *f) {

@@ -6,6 +6,7 @@ struct manifest {
     const char *name;    /* the template's path */
     const char *content; /* one document, trimmed */
     const char *api_version, *kind; /* "" if absent */
+    size_t rank;                    /* of the kind in the order of installation */
 };
 
 enum hook_event {
@@ -16,6 +17,7 @@ extern const char *const hook_event_names[HOOK_EVENT_COUNT]; /* "pre-install" */
 
 struct hook {
     const char *name, *kind, *path, *manifest;
+    size_t rank; /* of the kind in the order of installation */
     enum hook_event events[HOOK_EVENT_COUNT * 2];
     size_t event_count;
     int64_t weight;

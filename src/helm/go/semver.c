@@ -1,20 +1,32 @@
 #include "helm/go/semver.h"
 #include "base/str.h"
 
-#define DIGITS "0123456789"
-#define IDENTIFIER DIGITS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-"
 #define STARTS_WITH_ZERO "version segment starts with 0"
 #define INVALID "invalid semantic version"
+
+/* ---- characters ---- */
+
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+static bool is_identifier(char c) { return is_digit(c) || ((c | 32) >= 'a' && (c | 32) <= 'z') || c == '-'; }
+static bool is_wild(char c) { return is_digit(c) || c == '|' || (c | 32) == 'x' || c == '*'; }
+static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\f' || c == '\r'; }
+
+/* How many characters of a kind are there at s? */
+static size_t span(const char *s, bool (*is)(char c)) {
+    size_t n = 0;
+    while (is(s[n])) n++;
+    return n;
+}
 
 /* ---- pre-releases and metadata ---- */
 
 /* Identifiers between dots. Numbers of a pre-release have no leading zeros. */
 static struct error *check_identifiers(const char *s, bool pre) {
     for (;; s++) {
-        size_t n = strspn(s, IDENTIFIER);
+        size_t n = span(s, is_identifier);
         bool separated = s[n] == '.' || s[n] == '\0';
         if (n == 0 || !separated) return error_new(pre ? "invalid prerelease string" : "invalid metadata string");
-        if (pre && n > 1 && s[0] == '0' && strspn(s, DIGITS) == n) return error_new(STARTS_WITH_ZERO);
+        if (pre && n > 1 && s[0] == '0' && span(s, is_digit) == n) return error_new(STARTS_WITH_ZERO);
         s += n;
         if (*s == '\0') return NULL;
     }
@@ -61,9 +73,9 @@ static struct error *parse_segment(struct arena *a, const char *s, size_t n, con
 /* A suffix of identifiers with dots between them, behind `mark`; the length of both, 0 if there is none. */
 static size_t suffix_length(const char *s, char mark) {
     if (*s != mark) return 0;
-    size_t n = 1 + strspn(s + 1, IDENTIFIER);
+    size_t n = 1 + span(s + 1, is_identifier);
     if (n == 1) return 0;
-    while (s[n] == '.' && s[n + 1] != '\0' && strchr(IDENTIFIER, s[n + 1])) n += 1 + strspn(s + n + 1, IDENTIFIER);
+    while (s[n] == '.' && is_identifier(s[n + 1])) n += 1 + span(s + n + 1, is_identifier);
     return n;
 }
 
@@ -75,7 +87,7 @@ struct error *semver_parse(struct arena *a, const char *s, struct semver *out) {
     for (int i = 0; i < 3; i++) {
         if (i > 0 && (*p != '.' || p[1] < '0' || p[1] > '9')) break;
         starts[i] = p + (i > 0);
-        lengths[i] = strspn(starts[i], DIGITS);
+        lengths[i] = span(starts[i], is_digit);
         p = starts[i] + lengths[i];
     }
     if (lengths[0] == 0) return error_new(INVALID);
@@ -114,7 +126,7 @@ struct error *semver_parse_strict(struct arena *a, const char *s, struct semver 
         TRY(check_identifiers(v.pre, true));
     }
     for (int i = 0; i < 3; i++) {
-        if (strspn(starts[i], DIGITS) < lengths[i]) return error_new("invalid characters in version");
+        if (span(starts[i], is_digit) < lengths[i]) return error_new("invalid characters in version");
         if (lengths[i] > 1 && starts[i][0] == '0') return error_new(STARTS_WITH_ZERO);
     }
     for (int i = 0; i < 3; i++) TRY(parse_segment(a, starts[i], lengths[i], "", segments[i]));
@@ -197,10 +209,7 @@ struct semver_constraints {
     struct group *groups;
 };
 
-#define SPACE "\t\n\f\r "
-#define WILD DIGITS "|xX*"
-
-static const char *skip_space(const char *s) { return s + strspn(s, SPACE); }
+static const char *skip_space(const char *s) { return s + span(s, is_space); }
 
 /* A version in which numbers may be x or *; its parts are set for those that are there. NULL: there is none at s. */
 struct pattern {
@@ -213,7 +222,7 @@ static const char *parse_pattern(const char *s, struct pattern *p) {
     for (int i = 0; i < 3; i++) {
         const char *start = s + (i > 0);
         if (i > 0 && *s != '.') break;
-        size_t n = strspn(start, WILD);
+        size_t n = span(start, is_wild);
         if (n == 0) break;
         p->numbers[i] = start;
         p->lengths[i] = n;
@@ -244,7 +253,10 @@ static struct error *make_constraint(struct arena *a, enum operator op, const st
     while (fixed < 3 && !is_open(p, fixed)) fixed++;
     *c = (struct constraint){.op = op, .dirty = fixed < 3, .minor_dirty = fixed == 1, .patch_dirty = fixed == 2};
     cleanup_buf struct buf text = {0};
-    for (int i = 0; i < 3; i++) buf_printf(&text, "%s%.*s", i ? "." : "", i < fixed ? (int)p->lengths[i] : 1, i < fixed ? p->numbers[i] : "0");
+    for (int i = 0; i < 3; i++) {
+        if (i > 0) buf_addc(&text, '.');
+        buf_add(&text, i < fixed ? p->numbers[i] : "0", i < fixed ? p->lengths[i] : 1);
+    }
     buf_add(&text, p->pre, p->pre_length);
     cleanup_error struct error *e = semver_parse(a, text.data, &c->version);
     if (e != NULL) return error_new("constraint parser error");
@@ -283,6 +295,7 @@ static struct error *parse_group(struct arena *a, const char *s, struct group *g
 static const char *rewrite_ranges(struct arena *a, const char *s) {
     const char *out = s;
     struct pattern low, high;
+    if (strstr(s, " -") == NULL && strpbrk(s, "\t\n\f\r") == NULL) return s; /* there is none */
     for (const char *start = s; *start;) {
         const char *first = skip_space(start), *first_end = parse_pattern(first, &low);
         const char *dash = first_end ? skip_space(first_end) : NULL;

@@ -200,6 +200,9 @@ struct value *value_map_get_hashed(const struct value_map *m, const char *key, s
 uint32_t value_hash(const char *key, size_t len);
 /* The key is not copied: it must live as long as the map's arena. Boxes are taken off the value. */
 void value_map_set(struct value_map *m, const char *key, size_t len, struct value v);
+void value_map_set_hashed(struct value_map *m, const char *key, size_t len, uint32_t hash, struct value v);
+/* A new map of v's type with the same entries; `v` may be nil. */
+struct value value_map_copy(struct arena *a, struct value v);
 bool value_map_delete(struct value_map *m, const char *key, size_t len); /* false: was not there */
 size_t value_map_count(const struct value_map *m);
 /* The entries sorted by key, as Go prints and ranges over maps. They hold until the map changes; who changes it while

@@ -57,9 +57,25 @@ static int key_order(const char *a, size_t a_len, const char *b, size_t b_len) {
     return order != 0 ? order : (a_len > b_len) - (a_len < b_len);
 }
 
+struct value value_map_copy(struct arena *a, struct value v) {
+    struct value out = value_map_new(a, v.type);
+    const struct value_map *from = v.map;
+    if (from == NULL || from->count == 0) return out;
+    *out.map = *from;
+    out.map->arena = a;
+    out.map->entries = arena_alloc(a, from->cap * sizeof(*from->entries));
+    memcpy(out.map->entries, from->entries, from->count * sizeof(*from->entries));
+    if (from->slots != NULL) out.map->slots = arena_dup(a, from->slots, (from->slot_mask + 1) * sizeof(*from->slots));
+    return out;
+}
+
 void value_map_set(struct value_map *m, const char *key, size_t len, struct value v) {
+    value_map_set_hashed(m, key, len, value_hash(key, len), v);
+}
+
+void value_map_set_hashed(struct value_map *m, const char *key, size_t len, uint32_t hash, struct value v) {
     v.boxed = false;
-    uint32_t hash = value_hash(key, len), at = find(m, key, len, hash);
+    uint32_t at = find(m, key, len, hash);
     if (at != NO_ENTRY) {
         m->entries[at].value = v;
         return;

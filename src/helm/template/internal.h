@@ -25,12 +25,12 @@ struct item {
 
 struct lexer {
     struct arena *arena; /* of error messages */
-    const char *input;
-    size_t len, pos, start; /* start: of the current item */
+    const char *input, *at, *end;
     int paren_depth;
-    bool inside_action, spaced;
+    bool inside_action;
 };
 
+/* A NUL must stand behind the text. */
 void lexer_init(struct lexer *l, struct arena *a, const char *text, size_t len);
 void lexer_next(struct lexer *l, struct item *out);
 /* As messages show an item: quoted, and cut after ten characters. */

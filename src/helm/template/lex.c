@@ -20,7 +20,7 @@ static const struct {
 };
 
 void lexer_init(struct lexer *l, struct arena *a, const char *text, size_t len) {
-    *l = (struct lexer){.arena = a, .input = text, .len = len};
+    *l = (struct lexer){.arena = a, .input = text, .at = text, .end = text + len};
 }
 
 void item_text(const struct item *i, struct buf *out) {
@@ -35,188 +35,162 @@ void item_text(const struct item *i, struct buf *out) {
 
 /* ---- bytes ---- */
 
-enum { SPACE = 1, LETTER = 2 /* and underscores */, DECIMAL = 4, HEXADECIMAL = 8, OCTAL = 16, BINARY = 32, ENDS_WORD = 64 /* but }} */ };
+enum { SPACE = 1, LETTER = 2 /* and underscores */, DECIMAL = 4, HEXADECIMAL = 8, OCTAL = 16, BINARY = 32, ENDS_WORD = 64 /* but }} */,
+       STOPS_QUOTE = 128 /* what ends a quoted text or is more than itself in it */ };
 
+/* NUL is in no class but the last: it stands behind every text, so that loops over a class end there. */
 static const uint8_t classes[256] = {
-    [' '] = SPACE | ENDS_WORD, ['\t'] = SPACE | ENDS_WORD, ['\r'] = SPACE | ENDS_WORD, ['\n'] = SPACE | ENDS_WORD,
+    [' '] = SPACE | ENDS_WORD, ['\t'] = SPACE | ENDS_WORD, ['\r'] = SPACE | ENDS_WORD, ['\n'] = SPACE | ENDS_WORD | STOPS_QUOTE,
     ['A' ... 'F'] = LETTER | HEXADECIMAL, ['G' ... 'Z'] = LETTER, ['a' ... 'f'] = LETTER | HEXADECIMAL, ['g' ... 'z'] = LETTER,
     ['_'] = LETTER | DECIMAL | HEXADECIMAL | OCTAL | BINARY, ['0' ... '1'] = DECIMAL | HEXADECIMAL | OCTAL | BINARY,
     ['2' ... '7'] = DECIMAL | HEXADECIMAL | OCTAL, ['8' ... '9'] = DECIMAL | HEXADECIMAL,
     ['.'] = ENDS_WORD, [','] = ENDS_WORD, ['|'] = ENDS_WORD, [':'] = ENDS_WORD, [')'] = ENDS_WORD, ['('] = ENDS_WORD,
+    ['"'] = STOPS_QUOTE, ['\''] = STOPS_QUOTE, ['\\'] = STOPS_QUOTE, ['\0'] = STOPS_QUOTE, [0x80 ... 0xFF] = STOPS_QUOTE,
 };
 
 static bool is(char c, unsigned wanted) { return (classes[(unsigned char)c] & wanted) != 0; }
 
-static const char *here(const struct lexer *l) { return l->input + l->pos; }
-static const char *end_of(const struct lexer *l) { return l->input + l->len; }
-
-static bool two_at(const char *s, const char *end, char first, char second) { return end - s >= 2 && s[0] == first && s[1] == second; }
-static bool space_at(const char *s, const char *end) { return s < end && is(*s, SPACE); }
-static bool left_trim_at(const char *s, const char *end) { return s < end && *s == '-' && space_at(s + 1, end); }
+static bool closes(const char *s) { return s[0] == '}' && s[1] == '}'; }
+static bool trims_left(const char *s) { return s[0] == '-' && is(s[1], SPACE); }
 /* " -}}" */
-static bool right_trim_at(const char *s, const char *end) { return space_at(s, end) && end - s >= 4 && s[1] == '-' && s[2] == '}' && s[3] == '}'; }
+static bool trims_right(const char *s) { return is(s[0], SPACE) && s[1] == '-' && closes(s + 2); }
 
 /* ---- items ---- */
 
-static void make(struct lexer *l, enum item_type type, struct item *out) {
-    *out = (struct item){.type = (uint8_t)type, .spaced = l->spaced, .pos = (uint32_t)l->start, .len = (uint32_t)(l->pos - l->start), .s = l->input + l->start};
-    l->start = l->pos;
+/* The item that began at `start` ends at `at`. */
+static void make(struct lexer *l, enum item_type type, const char *start, const char *at, struct item *out) {
+    out->type = (uint8_t)type;
+    out->pos = (uint32_t)(start - l->input);
+    out->len = (uint32_t)(at - start);
+    out->s = start;
+    l->at = at;
 }
 
-static void ignore(struct lexer *l) { l->start = l->pos; }
+/* What is rare, or takes long anyway, is kept out of the way: most items are read without a stack frame. */
+#define APART __attribute__((noinline))
 
 /* An error ends the input. */
-static void fail(struct lexer *l, struct item *out, const char *fmt, ...) PRINTF(3, 4);
-static void fail(struct lexer *l, struct item *out, const char *fmt, ...) {
+static APART void fail(struct lexer *l, const char *start, struct item *out, const char *fmt, ...) PRINTF(4, 5);
+static void fail(struct lexer *l, const char *start, struct item *out, const char *fmt, ...) {
     va_list args;
     va_start(args, fmt);
-    *out = (struct item){.type = ITEM_ERROR, .pos = (uint32_t)l->start};
+    *out = (struct item){.type = ITEM_ERROR, .pos = (uint32_t)(start - l->input)};
     out->s = arena_vprintf(l->arena, fmt, args);
     va_end(args);
     out->len = (uint32_t)strlen(out->s);
-    l->start = l->pos = l->len = 0;
+    l->input = l->at = l->end = "";
 }
 
-/* About the rune that comes next. */
-static void fail_rune(struct lexer *l, struct item *out, const char *what) {
+/* About the rune at `at`. */
+static APART void fail_rune(struct lexer *l, const char *start, const char *at, struct item *out, const char *what) {
     cleanup_buf struct buf b = {0};
     size_t width;
-    if (l->pos >= l->len) {
-        fail(l, out, "%s U+FFFFFFFFFFFFFFFF", what);
+    if (at >= l->end) {
+        fail(l, start, out, "%s U+FFFFFFFFFFFFFFFF", what);
         return;
     }
-    uint32_t r = rune_decode(here(l), l->len - l->pos, &width);
+    uint32_t r = rune_decode(at, (size_t)(l->end - at), &width);
     buf_printf(&b, "U+%04X", r);
     if (r <= RUNE_MAX && rune_is_print(r)) {
         buf_adds(&b, " '");
         buf_add_rune(&b, r);
         buf_addc(&b, '\'');
     }
-    fail(l, out, "%s %s", what, buf_str(&b));
+    fail(l, start, out, "%s %s", what, buf_str(&b));
 }
 
 /* ---- text ---- */
 
-static void skip_spaces(struct lexer *l) {
-    while (space_at(here(l), end_of(l))) l->pos++;
-}
-
-/* Skips a comment, which begins here; false: it is not well formed. */
-static bool skip_comment(struct lexer *l, struct item *failed) {
-    l->pos += 2;
-    const char *end = l->pos <= l->len ? memmem(here(l), l->len - l->pos, "*/", 2) : NULL;
-    if (end == NULL) return fail(l, failed, "unclosed comment"), false;
-    l->pos = (size_t)(end - l->input) + 2;
-    bool trim = right_trim_at(here(l), end_of(l));
-    if (!trim && !two_at(here(l), end_of(l), '}', '}')) return fail(l, failed, "comment ends before closing delimiter"), false;
-    l->pos += trim ? 4 : 2;
-    if (trim) skip_spaces(l);
-    ignore(l);
-    return true;
-}
-
-static void left_delim(struct lexer *l, bool trim, struct item *out) {
-    l->pos += 2;
-    make(l, ITEM_LEFT_DELIM, out);
-    if (trim) l->pos += 2;
-    ignore(l);
-    l->inside_action = true;
-    l->paren_depth = 0;
+static const char *skip_spaces(const char *s) {
+    while (is(*s, SPACE)) s++;
+    return s;
 }
 
 static const char *find_open(const char *s, const char *end) {
-    while (s + 1 < end && (s = memchr(s, '{', (size_t)(end - s) - 1)) != NULL) {
-        if (s[1] == '{') return s;
-        s++;
-    }
-    return NULL;
+    while ((s = memchr(s, '{', (size_t)(end - s))) != NULL && s[1] != '{') s++;
+    return s;
 }
 
 bool text_defines(const char *text, size_t len) {
     const char *end = text + len;
     while ((text = find_open(text, end)) != NULL) {
-        text += 2;
-        if (text < end && *text == '-') text++;
-        while (space_at(text, end)) text++;
-        size_t left = (size_t)(end - text);
-        if ((left >= 6 && memcmp(text, "define", 6) == 0) || (left >= 5 && memcmp(text, "block", 5) == 0)) return true;
+        text = skip_spaces(text + 2 + (text[2] == '-'));
+        if ((*text == 'd' && strncmp(text, "define", 6) == 0) || (*text == 'b' && strncmp(text, "block", 5) == 0)) return true;
     }
     return false;
 }
 
-static void lex_text(struct lexer *l, struct item *out) {
-    l->spaced = false;
-    const char *end = end_of(l);
-    for (;;) {
-        const char *open = find_open(here(l), end);
-        if (open == NULL) {
-            l->pos = l->len;
-            if (l->len == l->start) return make(l, ITEM_EOF, out);
-            return make(l, ITEM_TEXT, out);
+/* Behind the comment that begins at `s`; NULL: it is not well formed. */
+static const char *skip_comment(struct lexer *l, const char *s, struct item *failed) {
+    const char *end = memmem(s + 2, (size_t)(l->end - s) - 2, "*/", 2);
+    if (end == NULL) return fail(l, s, failed, "unclosed comment"), NULL;
+    end += 2;
+    if (trims_right(end)) return skip_spaces(end + 4);
+    return closes(end) ? end + 2 : (fail(l, s, failed, "comment ends before closing delimiter"), NULL);
+}
+
+/* White space in front of {{- , back to `start`. */
+static const char *trim_left(const char *start, const char *open) {
+    while (open > start && is(open[-1], SPACE)) open--;
+    return open;
+}
+
+static APART void lex_text(struct lexer *l, struct item *out) {
+    out->spaced = false;
+    for (const char *start = l->at;;) {
+        const char *open = find_open(start, l->end);
+        if (open == NULL) return make(l, start == l->end ? ITEM_EOF : ITEM_TEXT, start, l->end, out);
+        bool trim = trims_left(open + 2);
+        const char *stop = trim ? trim_left(start, open) : open;
+        if (stop > start) {
+            make(l, ITEM_TEXT, start, stop, out);
+            l->at = open;
+            return;
         }
-        bool trim = left_trim_at(open + 2, end);
-        size_t delim = (size_t)(open - l->input);
-        l->pos = delim;
-        while (trim && l->pos > l->start && is(l->input[l->pos - 1], SPACE)) l->pos--;
-        if (l->pos > l->start) {
-            make(l, ITEM_TEXT, out);
-            l->pos = delim;
-            return ignore(l);
-        }
-        l->pos = delim;
-        ignore(l);
         const char *body = open + (trim ? 4 : 2);
-        if (!two_at(body, end, '/', '*')) return left_delim(l, trim, out);
-        l->pos = (size_t)(body - l->input);
-        ignore(l);
-        if (!skip_comment(l, out)) return;
+        if (body[0] != '/' || body[1] != '*') {
+            make(l, ITEM_LEFT_DELIM, open, open + 2, out);
+            l->at = body;
+            l->inside_action = true;
+            l->paren_depth = 0;
+            return;
+        }
+        start = skip_comment(l, body, out);
+        if (start == NULL) return;
     }
 }
 
 /* ---- actions ---- */
 
-static void lex_right_delim(struct lexer *l, bool trim, struct item *out) {
-    if (l->paren_depth != 0) return fail(l, out, "unclosed left paren");
-    if (trim) {
-        l->pos += 2;
-        ignore(l);
-    }
-    l->pos += 2;
-    make(l, ITEM_RIGHT_DELIM, out);
-    if (trim) {
-        skip_spaces(l);
-        ignore(l);
-    }
+/* `s`: where the braces are; behind them white space may be trimmed. */
+static void lex_right_delim(struct lexer *l, const char *s, bool trim, struct item *out) {
+    if (l->paren_depth != 0) return fail(l, trim ? s - 2 : s, out, "unclosed left paren");
+    make(l, ITEM_RIGHT_DELIM, s, s + 2, out);
+    if (trim) l->at = skip_spaces(l->at);
     l->inside_action = false;
-}
-
-/* Skips a run of spaces, but not the one that belongs to " -}}". */
-static void skip_to_item(struct lexer *l) {
-    const char *s = here(l), *end = end_of(l), *from = s;
-    for (; space_at(s, end) && !right_trim_at(s, end);) s++;
-    l->spaced = s > from;
-    l->start = l->pos = (size_t)(s - l->input);
 }
 
 /* Is there a letter, digit or underscore at `s`? *width: its bytes. */
 static bool word_rune_at(const char *s, const char *end, size_t *width) {
     *width = 1;
-    if (s >= end) return false;
     if ((unsigned char)*s < 0x80) return is(*s, LETTER | DECIMAL);
     uint32_t r = rune_decode(s, (size_t)(end - s), width);
     return rune_is_letter(r) || rune_is_digit(r);
 }
 
-/* Skips letters, digits and underscores. May they end there? */
-static bool skip_word(struct lexer *l) {
-    const char *s = here(l), *end = end_of(l);
+/* The rest of a word that is not all ASCII. */
+static APART void lex_long_name(struct lexer *l, const char *s, const char *at, enum item_type type, struct item *out) {
     size_t width;
-    while (s < end && is(*s, LETTER | DECIMAL)) s++;
-    if (s < end && (unsigned char)*s >= 0x80) {
-        while (word_rune_at(s, end, &width)) s += width;
-    }
-    l->pos = (size_t)(s - l->input);
-    return s == end || is(*s, ENDS_WORD) || two_at(s, end, '}', '}');
+    while (word_rune_at(at, l->end, &width)) at += width;
+    if (!is(*at, ENDS_WORD) && !closes(at) && at != l->end) return fail_rune(l, s, at, out, "bad character");
+    make(l, type, s, at, out);
+}
+
+/* Letters, digits and underscores from `at` on; what goes before them is the item's as well. */
+static inline void lex_name(struct lexer *l, const char *s, const char *at, enum item_type type, struct item *out) {
+    while (is(*at, LETTER | DECIMAL)) at++;
+    if (!is(*at, ENDS_WORD) && !closes(at)) return lex_long_name(l, s, at, type, out);
+    make(l, type, s, at, out);
 }
 
 static enum item_type word_type(const char *word, size_t n) {
@@ -225,120 +199,122 @@ static enum item_type word_type(const char *word, size_t n) {
     return ITEM_IDENTIFIER;
 }
 
-static void lex_identifier(struct lexer *l, struct item *out) {
-    if (!skip_word(l)) return fail_rune(l, out, "bad character");
-    make(l, word_type(l->input + l->start, l->pos - l->start), out);
+static void lex_identifier(struct lexer *l, const char *s, struct item *out) {
+    lex_name(l, s, s, ITEM_IDENTIFIER, out);
+    if (out->type == ITEM_IDENTIFIER) out->type = (uint8_t)word_type(s, out->len);
 }
 
-/* .name or $name; the sign is behind. */
-static void lex_name(struct lexer *l, enum item_type type, struct item *out) {
-    size_t sign = l->pos;
-    if (!skip_word(l)) return fail_rune(l, out, "bad character");
-    make(l, l->pos == sign && type == ITEM_FIELD ? ITEM_DOT : type, out);
+static void lex_field(struct lexer *l, const char *s, struct item *out) {
+    lex_name(l, s, s + 1, ITEM_FIELD, out);
+    if (out->type == ITEM_FIELD && out->len == 1) out->type = ITEM_DOT;
 }
 
-static bool accept(struct lexer *l, const char *set) {
-    if (l->pos >= l->len || *here(l) == '\0' || strchr(set, *here(l)) == NULL) return false;
-    l->pos++;
-    return true;
+/* ---- numbers ---- */
+
+static const char *skip_digits(const char *s, unsigned digits) {
+    while (is(*s, digits)) s++;
+    return s;
 }
 
-static void skip_digits(struct lexer *l, unsigned digits) {
-    while (l->pos < l->len && is(*here(l), digits)) l->pos++;
-}
+static bool is_sign(char c) { return c == '+' || c == '-'; }
 
-static bool scan_number(struct lexer *l) {
+/* Behind the number; *ok: may it end there? */
+static const char *scan_number(const struct lexer *l, const char *s, bool *ok) {
     unsigned digits = DECIMAL;
-    accept(l, "+-");
-    if (accept(l, "0")) {
-        if (accept(l, "xX")) digits = HEXADECIMAL;
-        else if (accept(l, "oO")) digits = OCTAL;
-        else if (accept(l, "bB")) digits = BINARY;
+    s += is_sign(*s);
+    if (*s == '0') {
+        char base = (char)(*++s | 32);
+        digits = base == 'x' ? HEXADECIMAL : base == 'o' ? OCTAL : base == 'b' ? BINARY : DECIMAL;
+        s += digits != DECIMAL;
     }
-    skip_digits(l, digits);
-    if (accept(l, ".")) skip_digits(l, digits);
-    if ((digits == DECIMAL && accept(l, "eE")) || (digits == HEXADECIMAL && accept(l, "pP"))) {
-        accept(l, "+-");
-        skip_digits(l, DECIMAL);
+    s = skip_digits(s, digits);
+    if (*s == '.') s = skip_digits(s + 1, digits);
+    if ((digits == DECIMAL && (*s | 32) == 'e') || (digits == HEXADECIMAL && (*s | 32) == 'p')) {
+        s++;
+        s = skip_digits(s + is_sign(*s), DECIMAL);
     }
-    accept(l, "i");
+    s += *s == 'i';
     size_t width;
-    if (!word_rune_at(here(l), end_of(l), &width)) return true;
-    l->pos += width;
-    return false;
+    *ok = !word_rune_at(s, l->end, &width);
+    return *ok ? s : s + width;
 }
 
-static void bad_number(struct lexer *l, struct item *out) {
+static void bad_number(struct lexer *l, const char *s, const char *at, struct item *out) {
     cleanup_buf struct buf b = {0};
-    go_quote(&b, l->input + l->start, l->pos - l->start);
-    fail(l, out, "bad number syntax: %s", buf_str(&b));
+    go_quote(&b, s, (size_t)(at - s));
+    fail(l, s, out, "bad number syntax: %s", buf_str(&b));
 }
 
-static void lex_number(struct lexer *l, struct item *out) {
-    if (!scan_number(l)) return bad_number(l, out);
-    if (l->pos >= l->len || (*here(l) != '+' && *here(l) != '-')) return make(l, ITEM_NUMBER, out);
-    if (!scan_number(l) || l->input[l->pos - 1] != 'i') return bad_number(l, out);
-    make(l, ITEM_COMPLEX, out);
+static APART void lex_number(struct lexer *l, const char *s, struct item *out) {
+    bool ok;
+    const char *at = scan_number(l, s, &ok);
+    if (!ok) return bad_number(l, s, at, out);
+    if (!is_sign(*at)) return make(l, ITEM_NUMBER, s, at, out);
+    at = scan_number(l, at, &ok);
+    if (!ok || at[-1] != 'i') return bad_number(l, s, at, out);
+    make(l, ITEM_COMPLEX, s, at, out);
 }
 
-/* Up to the closing quote; the first is behind. */
-static void lex_quoted(struct lexer *l, char quote, enum item_type type, const char *what, struct item *out) {
-    const char *s = here(l), *end = end_of(l);
-    for (; s < end && *s != '\n'; s++) {
-        if (*s == quote) {
-            l->pos = (size_t)(s + 1 - l->input);
-            return make(l, type, out);
-        }
-        if (*s == '\\' && (++s == end || *s == '\n')) break;
+/* ---- the rest ---- */
+
+static APART void lex_quoted(struct lexer *l, const char *s, enum item_type type, const char *what, struct item *out) {
+    for (const char *at = s + 1;; at++) {
+        while (!is(*at, STOPS_QUOTE)) at++;
+        if (*at == *s) return make(l, type, s, at + 1, out);
+        if (*at == '\\') at++;
+        if (*at == '\n' || (*at == '\0' && at >= l->end)) return fail(l, s, out, "unterminated %s", what);
     }
-    fail(l, out, "unterminated %s", what);
 }
 
-static void lex_raw_string(struct lexer *l, struct item *out) {
-    const char *end = memchr(here(l), '`', l->len - l->pos);
-    if (end == NULL) return fail(l, out, "unterminated raw quoted string");
-    l->pos = (size_t)(end - l->input) + 1;
-    make(l, ITEM_RAW_STRING, out);
+static APART void lex_raw_string(struct lexer *l, const char *s, struct item *out) {
+    const char *end = memchr(s + 1, '`', (size_t)(l->end - s) - 1);
+    if (end == NULL) return fail(l, s, out, "unterminated raw quoted string");
+    make(l, ITEM_RAW_STRING, s, end + 1, out);
 }
 
-static void lex_paren(struct lexer *l, char paren, struct item *out) {
-    l->paren_depth += paren == '(' ? 1 : -1;
-    if (l->paren_depth < 0) return fail(l, out, "unexpected right paren");
-    make(l, paren == '(' ? ITEM_LEFT_PAREN : ITEM_RIGHT_PAREN, out);
+static void lex_paren(struct lexer *l, const char *s, struct item *out) {
+    l->paren_depth += *s == '(' ? 1 : -1;
+    if (l->paren_depth < 0) return fail(l, s, out, "unexpected right paren");
+    make(l, *s == '(' ? ITEM_LEFT_PAREN : ITEM_RIGHT_PAREN, s, s + 1, out);
 }
 
-/* What does not begin with an ASCII letter. */
-static void lex_sign(struct lexer *l, struct item *out) {
-    const char *s = here(l), *end = end_of(l);
+/* What begins with neither a letter nor a sign that means something. */
+static APART void lex_other(struct lexer *l, const char *s, struct item *out) {
     size_t width;
-    if (is(*s, SPACE)) return lex_right_delim(l, true, out);
-    if (two_at(s, end, '}', '}')) return lex_right_delim(l, false, out);
-    if (is(*s, DECIMAL) || *s == '+' || *s == '-' || (*s == '.' && (s + 1 == end || (s[1] >= '0' && s[1] <= '9')))) return lex_number(l, out);
-    if ((unsigned char)*s >= 0x80 && word_rune_at(s, end, &width)) return lex_identifier(l, out);
-    if ((unsigned char)*s <= ' ' || (unsigned char)*s >= 0x7f) return fail_rune(l, out, "unrecognized character in action:");
-    l->pos++;
-    switch (*s) {
-    case '.': return lex_name(l, ITEM_FIELD, out);
-    case '$': return lex_name(l, ITEM_VARIABLE, out);
-    case '(':
-    case ')': return lex_paren(l, *s, out);
-    case '|': return make(l, ITEM_PIPE, out);
-    case '"': return lex_quoted(l, '"', ITEM_STRING, "quoted string", out);
-    case '`': return lex_raw_string(l, out);
-    case '\'': return lex_quoted(l, '\'', ITEM_CHAR_CONSTANT, "character constant", out);
-    case '=': return make(l, ITEM_ASSIGN, out);
-    case ':':
-        if (l->pos == l->len || *here(l) != '=') return fail(l, out, "expected :=");
-        l->pos++;
-        return make(l, ITEM_DECLARE, out);
-    default: return make(l, ITEM_CHAR, out);
-    }
+    if (s == l->end) return fail(l, s, out, "unclosed action");
+    if (is(*s, SPACE)) return lex_right_delim(l, s + 2, true, out);
+    if (is(*s, DECIMAL)) return lex_number(l, s, out);
+    if ((unsigned char)*s >= 0x80 && word_rune_at(s, l->end, &width)) return lex_identifier(l, s, out);
+    if ((unsigned char)*s <= ' ' || (unsigned char)*s >= 0x7f) return fail_rune(l, s, s, out, "unrecognized character in action:");
+    make(l, ITEM_CHAR, s, s + 1, out);
 }
 
 void lexer_next(struct lexer *l, struct item *out) {
     if (!l->inside_action) return lex_text(l, out);
-    skip_to_item(l);
-    if (l->pos >= l->len) return fail(l, out, "unclosed action");
-    if (is(*here(l), LETTER)) return lex_identifier(l, out);
-    lex_sign(l, out);
+    const char *s = l->at;
+    while (is(*s, SPACE) && !trims_right(s)) s++;
+    out->spaced = s > l->at;
+    if (is(*s, LETTER)) return lex_identifier(l, s, out);
+    switch (*s) {
+    case '.':
+        if (s + 1 == l->end || (s[1] >= '0' && s[1] <= '9')) return lex_number(l, s, out);
+        return lex_field(l, s, out);
+    case '$': return lex_name(l, s, s + 1, ITEM_VARIABLE, out);
+    case '}':
+        if (s[1] == '}') return lex_right_delim(l, s, false, out);
+        return lex_other(l, s, out);
+    case '(':
+    case ')': return lex_paren(l, s, out);
+    case '|': return make(l, ITEM_PIPE, s, s + 1, out);
+    case '"': return lex_quoted(l, s, ITEM_STRING, "quoted string", out);
+    case '`': return lex_raw_string(l, s, out);
+    case '\'': return lex_quoted(l, s, ITEM_CHAR_CONSTANT, "character constant", out);
+    case '=': return make(l, ITEM_ASSIGN, s, s + 1, out);
+    case ':':
+        if (s[1] != '=') return fail(l, s, out, "expected :=");
+        return make(l, ITEM_DECLARE, s, s + 2, out);
+    case '+':
+    case '-': return lex_number(l, s, out);
+    default: return lex_other(l, s, out);
+    }
 }

@@ -1,4 +1,6 @@
-/* Recursive descent over items, with up to three items of look-ahead.
+/* Recursive descent over items. A parser has one current item, and sometimes the one behind it. Functions say in what state they want
+ * it and leave it: `read` means that the current item is done with, `due` that it is still to be looked at. Items are read as late as in
+ * Go, because an error's line depends on what was read.
  *
  * Each defined template is parsed by a struct parser of its own over the shared lexer, as in Go: an error's line is
  * that of the item the template's parser read last. */
@@ -31,6 +33,7 @@ struct text {
     struct arena *arena; /* of the tree */
     struct lexer lexer;
     const char *parse_name, *text;
+    size_t len;
     struct parsed *parsed;
     struct pending pending;
     int parens;
@@ -38,9 +41,11 @@ struct text {
 
 struct parser {
     struct text *text;
+    struct arena *arena;       /* text's */
     struct template *template; /* that is being made */
-    struct item token[3];
-    int peeked;
+    struct item item, ahead;
+    bool has_ahead;            /* `ahead` has been read already */
+    uint32_t last;             /* where the item begins that was read last */
     bool in_action;
     uint32_t action_pos;       /* where it began */
     int range_depth;
@@ -64,7 +69,7 @@ static struct error *fail(const struct parser *p, const char *fmt, ...) {
     va_start(args, fmt);
     buf_vprintf(&b, fmt, args);
     va_end(args);
-    return error_new("template: %s:%u: %s", p->text->parse_name, line_of(p, p->token[0].pos), buf_str(&b));
+    return error_new("template: %s:%u: %s", p->text->parse_name, line_of(p, p->last), buf_str(&b));
 }
 
 static struct error *fail_at(const struct parser *p, struct error *e) {
@@ -85,35 +90,35 @@ static struct error *unexpected(const struct parser *p, const struct item *token
 
 /* ---- items ---- */
 
-static struct item next(struct parser *p) {
-    if (p->peeked > 0) p->peeked--;
-    else lexer_next(&p->text->lexer, &p->token[0]);
-    return p->token[p->peeked];
+/* The next item becomes the current one. */
+static const struct item *advance(struct parser *p) {
+    if (p->has_ahead) {
+        p->item = p->ahead;
+        p->has_ahead = false;
+        return &p->item;
+    }
+    lexer_next(&p->text->lexer, &p->item);
+    p->last = p->item.pos;
+    return &p->item;
 }
 
-static void backup(struct parser *p) { p->peeked++; }
-
-static const struct item *peek(struct parser *p) {
-    if (p->peeked > 0) return &p->token[p->peeked - 1];
-    p->peeked = 1;
-    lexer_next(&p->text->lexer, &p->token[0]);
-    return &p->token[0];
+static const struct item *look_ahead(struct parser *p) {
+    lexer_next(&p->text->lexer, &p->ahead);
+    p->has_ahead = true;
+    p->last = p->ahead.pos;
+    return &p->ahead;
 }
 
-/* Does a field follow without a space? */
-static bool field_follows(struct parser *p) {
-    const struct item *i = peek(p);
-    return i->type == ITEM_FIELD && !i->spaced;
-}
+/* Is the current item a field without a space in front of it? */
+static bool field_follows(const struct parser *p) { return p->item.type == ITEM_FIELD && !p->item.spaced; }
 
-static struct error *expect(struct parser *p, enum item_type type, const char *context, struct item *out) {
-    *out = next(p);
-    return out->type == type ? NULL : unexpected(p, out, context);
+static struct error *expect(struct parser *p, enum item_type type, const char *context) {
+    return advance(p)->type == type ? NULL : unexpected(p, &p->item, context);
 }
 
 /* ---- nodes ---- */
 
-#define NODE_NEW(p, type, kind_, pos_) new_node((p)->text->arena, sizeof(struct type), (kind_), (pos_))
+#define NODE_NEW(p, type, kind_, pos_) new_node((p)->arena, sizeof(struct type), (kind_), (pos_))
 static inline __attribute__((always_inline)) void *new_node(struct arena *a, size_t size, enum node_kind kind, uint32_t pos) {
     struct node *n = memset(arena_alloc(a, size), 0, size); /* of a size that the compiler knows */
     *n = (struct node){.kind = kind, .pos = pos};
@@ -132,29 +137,32 @@ static void push(struct parser *p, const void *item) {
 /* What was pushed since there were `mark` items. */
 static void *pop(struct parser *p, uint32_t mark, uint32_t *count) {
     struct pending *s = &p->text->pending;
-    *count = s->count - mark;
+    uint32_t n = s->count - mark;
+    const void **out = arena_alloc(p->arena, n * sizeof(*out)), **from = s->items + mark;
+    if (n == 1) out[0] = from[0];
+    else memcpy(out, from, n * sizeof(*out));
     s->count = mark;
-    const void **out = arena_alloc(p->text->arena, *count * sizeof(*out)), *const *from = s->items + mark;
-    for (uint32_t i = 0; i < *count; i++) out[i] = from[i]; /* mostly one or two */
+    *count = n;
     return out;
 }
 
-/* The names of .a.b (or $x.a.b behind its variable). */
-static const struct field_name *split_fields(struct parser *p, const struct item *first, uint32_t *count) {
-    struct arena *a = p->text->arena;
+/* The names of .a.b (or $x.a.b behind its variable), of which the first is due; so is what follows the last. */
+static const struct field_name *split_fields(struct parser *p, uint32_t *count) {
     struct field_name few[8], *many = NULL; /* nearly all chains are short: they are copied once */
     uint32_t n = 0;
-    for (struct item i = *first;; i = next(p)) {
-        struct field_name f = {.s = i.s + 1, .len = (uint32_t)i.len - 1, .hash = value_hash(i.s + 1, i.len - 1)};
-        if (n == ARRAY_LEN(few)) many = arena_dup(a, few, sizeof(few));
-        if (n >= ARRAY_LEN(few) && (n & (n - 1)) == 0) many = arena_grow(a, many, n * sizeof(f), 2 * n * sizeof(f));
+    do {
+        const struct item *i = &p->item;
+        struct field_name f = {.s = i->s + 1, .len = i->len - 1, .hash = value_hash(i->s + 1, i->len - 1)};
+        if (n >= ARRAY_LEN(few) && (n & (n - 1)) == 0)
+            many = n == ARRAY_LEN(few) ? memcpy(arena_alloc(p->arena, 2 * sizeof(few)), few, sizeof(few))
+                                       : arena_grow(p->arena, many, n * sizeof(f), 2 * n * sizeof(f));
         if (many != NULL) many[n++] = f;
         else few[n++] = f;
-        if (!field_follows(p)) break;
-    }
+        advance(p);
+    } while (field_follows(p));
     *count = n;
     if (many != NULL) return many;
-    struct field_name *out = arena_alloc(a, n * sizeof(*out));
+    struct field_name *out = arena_alloc(p->arena, n * sizeof(*out));
     for (uint32_t i = 0; i < n; i++) out[i] = few[i];
     return out;
 }
@@ -165,7 +173,7 @@ static void add_variable(struct parser *p, const char *s, size_t len, uint32_t s
     struct variables *v = &p->vars;
     if (v->count == v->cap) {
         uint32_t cap = v->cap ? 2 * v->cap : 8;
-        v->items = arena_grow(p->text->arena, v->items, v->cap * sizeof(*v->items), cap * sizeof(*v->items));
+        v->items = arena_grow(p->arena, v->items, v->cap * sizeof(*v->items), cap * sizeof(*v->items));
         v->cap = cap;
     }
     v->items[v->count++] = (struct variable){.s = s, .len = len, .slot = slot};
@@ -258,7 +266,7 @@ static struct error *string(struct parser *p, const struct item *i, const struct
 
 static struct error *number(struct parser *p, const struct item *i, const struct node **out) {
     struct number_node *n;
-    struct error *e = parse_number(p->text->arena, p->text->set->arena, i, &n);
+    struct error *e = parse_number(p->arena, p->text->set->arena, i, &n);
     if (e != NULL) return fail_at(p, e);
     *out = &n->head;
     return NULL;
@@ -268,6 +276,7 @@ static struct error *parenthesized(struct parser *p, const struct node **out) {
     if (p->text->parens >= MAX_PARENS || stack_low(0)) return fail(p, "max expression depth exceeded");
     p->text->parens++;
     struct pipe_node *pipe;
+    advance(p);
     struct error *e = pipeline(p, "parenthesized pipeline", ITEM_RIGHT_PAREN, &pipe);
     p->text->parens--;
     if (e != NULL) return e;
@@ -275,36 +284,44 @@ static struct error *parenthesized(struct parser *p, const struct node **out) {
     return NULL;
 }
 
-/* *out is NULL if the next item begins no term. */
+static struct error *fields(struct parser *p, const struct node **out) {
+    struct field_node *n = NODE_NEW(p, field_node, NODE_FIELD, p->item.pos);
+    uint32_t len = p->item.len;
+    n->fields = split_fields(p, &n->count);
+    if (n->count > 1) n->head.pos += len; /* a chain stands where its second field does */
+    *out = &n->head;
+    return NULL;
+}
+
+/* Of the current item. */
+static struct error *constant(struct parser *p, enum node_kind kind, const struct node **out) {
+    struct bool_node *n = NODE_NEW(p, bool_node, kind, p->item.pos);
+    n->truth = *p->item.s == 't';
+    *out = &n->head;
+    return NULL;
+}
+
+/* Of the current item, which is due; so is what follows the term. *out is NULL if the item begins none. */
 static struct error *term(struct parser *p, const struct node **out) {
-    struct item i = next(p);
+    struct error *e;
     *out = NULL;
-    switch (i.type) {
-    case ITEM_IDENTIFIER: return identifier(p, &i, out);
-    case ITEM_DOT: *out = NODE_NEW(p, node, NODE_DOT, i.pos); return NULL;
-    case ITEM_NIL: *out = NODE_NEW(p, node, NODE_NIL, i.pos); return NULL;
-    case ITEM_VARIABLE: return variable(p, &i, out);
-    case ITEM_FIELD: {
-        struct field_node *n = NODE_NEW(p, field_node, NODE_FIELD, i.pos);
-        n->fields = split_fields(p, &i, &n->count);
-        if (n->count > 1) n->head.pos += (uint32_t)i.len; /* a chain stands where its second field does */
-        *out = &n->head;
-        return NULL;
-    }
-    case ITEM_BOOL: {
-        struct bool_node *n = NODE_NEW(p, bool_node, NODE_BOOL, i.pos);
-        n->truth = *i.s == 't';
-        *out = &n->head;
-        return NULL;
-    }
+    switch (p->item.type) {
+    case ITEM_FIELD: return fields(p, out);
+    case ITEM_IDENTIFIER: e = identifier(p, &p->item, out); break;
+    case ITEM_VARIABLE: e = variable(p, &p->item, out); break;
+    case ITEM_DOT: e = constant(p, NODE_DOT, out); break;
+    case ITEM_NIL: e = constant(p, NODE_NIL, out); break;
+    case ITEM_BOOL: e = constant(p, NODE_BOOL, out); break;
     case ITEM_CHAR_CONSTANT:
     case ITEM_COMPLEX:
-    case ITEM_NUMBER: return number(p, &i, out);
-    case ITEM_LEFT_PAREN: return parenthesized(p, out);
+    case ITEM_NUMBER: e = number(p, &p->item, out); break;
+    case ITEM_LEFT_PAREN: e = parenthesized(p, out); break;
     case ITEM_STRING:
-    case ITEM_RAW_STRING: return string(p, &i, out);
-    default: backup(p); return NULL;
+    case ITEM_RAW_STRING: e = string(p, &p->item, out); break;
+    default: return NULL;
     }
+    if (e == NULL) advance(p);
+    return e;
 }
 
 /* A term with fields behind it. Those of a field or variable become its own, at the place of the first of them. */
@@ -312,13 +329,12 @@ static struct error *operand(struct parser *p, const struct node **out) {
     TRY(term(p, out));
     if (*out == NULL || !field_follows(p)) return NULL;
     const struct node *n = *out;
-    struct item first = next(p);
-    uint32_t count;
-    const struct field_name *fields = split_fields(p, &first, &count);
+    uint32_t count, pos = p->item.pos;
+    const struct field_name *fields = split_fields(p, &count);
     switch (n->kind) {
     case NODE_VARIABLE: {
         struct variable_node *v = (struct variable_node *)(uintptr_t)n;
-        v->head.pos = first.pos;
+        v->head.pos = pos;
         v->fields = fields;
         v->count = count;
         return NULL;
@@ -335,7 +351,7 @@ static struct error *operand(struct parser *p, const struct node **out) {
     }
     default: break;
     }
-    struct chain_node *c = NODE_NEW(p, chain_node, NODE_CHAIN, first.pos);
+    struct chain_node *c = NODE_NEW(p, chain_node, NODE_CHAIN, pos);
     c->node = n;
     c->fields = fields;
     c->count = count;
@@ -345,42 +361,42 @@ static struct error *operand(struct parser *p, const struct node **out) {
 
 /* ---- pipelines ---- */
 
+/* Up to the end of the pipeline or behind a |; what is there is due, as is what it begins with. */
 static struct error *command(struct parser *p, const struct command_node **out) {
-    struct command_node *c = NODE_NEW(p, command_node, NODE_COMMAND, peek(p)->pos);
+    struct command_node *c = NODE_NEW(p, command_node, NODE_COMMAND, p->item.pos);
     uint32_t mark = p->text->pending.count;
-    for (const struct node *arg = &c->head; arg != NULL;) {
+    for (;;) {
+        const struct node *arg;
         TRY(operand(p, &arg));
-        if (arg != NULL) push(p, arg);
-        if (arg == NULL || !peek(p)->spaced) break;
+        if (arg == NULL) break;
+        push(p, arg);
+        if (!p->item.spaced) break;
     }
-    struct item i = next(p);
-    if (i.type == ITEM_RIGHT_DELIM || i.type == ITEM_RIGHT_PAREN) backup(p);
-    else if (i.type != ITEM_PIPE) return unexpected(p, &i, "operand");
+    enum item_type end = p->item.type;
+    if (end != ITEM_RIGHT_DELIM && end != ITEM_RIGHT_PAREN && end != ITEM_PIPE) return unexpected(p, &p->item, "operand");
     if (p->text->pending.count == mark) return fail(p, "empty command");
+    if (end == ITEM_PIPE) advance(p);
     c->args = pop(p, mark, &c->count);
     *out = c;
     return NULL;
 }
 
-/* The variables before := or = . */
+/* The variables before := or = . What follows is due. */
 static struct error *declarations(struct parser *p, struct pipe_node *pipe, const char *context) {
-    while (peek(p)->type == ITEM_VARIABLE) {
-        struct item v = next(p), i = *peek(p);
-        if (i.type == ITEM_ASSIGN || i.type == ITEM_DECLARE) {
-            pipe->assign = i.type == ITEM_ASSIGN;
-            next(p);
-            declare(p, pipe, &v);
+    while (p->item.type == ITEM_VARIABLE) {
+        const struct item *i = look_ahead(p);
+        if (i->type == ITEM_ASSIGN || i->type == ITEM_DECLARE) {
+            pipe->assign = i->type == ITEM_ASSIGN;
+            declare(p, pipe, &p->item);
+            advance(p);
+            advance(p);
             return NULL;
         }
-        if (i.type != ITEM_CHAR || *i.s != ',') {
-            p->token[1] = v; /* an operand: put it back */
-            p->peeked = 2;
-            return NULL;
-        }
-        next(p);
+        if (i->type != ITEM_CHAR || *i->s != ',') return NULL; /* an operand */
         if (!str_eq(context, "range") || pipe->decl_count >= 1) return fail(p, "too many declarations in %s", context);
-        declare(p, pipe, &v);
-        enum item_type following = peek(p)->type;
+        declare(p, pipe, &p->item);
+        advance(p);
+        enum item_type following = advance(p)->type;
         if (following != ITEM_VARIABLE && following != ITEM_RIGHT_DELIM && following != ITEM_RIGHT_PAREN)
             return fail(p, "range can only initialize variables");
     }
@@ -420,23 +436,21 @@ static bool begins_command(enum item_type type) {
     }
 }
 
+/* Up to the item `end`, which is read; the first item is due. */
 static struct error *pipeline(struct parser *p, const char *context, enum item_type end, struct pipe_node **out) {
-    struct pipe_node *pipe = NODE_NEW(p, pipe_node, NODE_PIPE, peek(p)->pos);
-    TRY(declarations(p, pipe, context));
+    struct pipe_node *pipe = NODE_NEW(p, pipe_node, NODE_PIPE, p->item.pos);
+    if (p->item.type == ITEM_VARIABLE) TRY(declarations(p, pipe, context));
     uint32_t first = p->vars.count, mark = p->text->pending.count;
     for (uint32_t i = 0; i < pipe->decl_count; i++)
         add_variable(p, pipe->decl[i]->name.s, pipe->decl[i]->name.len, pipe->decl[i]->slot);
-    for (;;) {
-        struct item i = next(p);
-        if (i.type == end) break;
-        if (!begins_command(i.type)) return unexpected(p, &i, context);
-        backup(p);
+    while (p->item.type != end) {
+        if (!begins_command(p->item.type)) return unexpected(p, &p->item, context);
         const struct command_node *c = NULL;
         TRY(command(p, &c));
         push(p, c);
     }
     if (p->text->pending.count > mark) pipe->commands = pop(p, mark, &pipe->count);
-    end_declarations(p, pipe, first);
+    if (pipe->decl_count > 0) end_declarations(p, pipe, first);
     *out = pipe;
     return check_pipeline(p, pipe, context);
 }
@@ -454,19 +468,19 @@ static struct error *unexpected_node(const struct parser *p, const char *before,
 
 static struct error *branch(struct parser *p, enum node_kind kind, const char *context, const struct node **out);
 
-/* What follows {{else: an if or with of the same kind, whose end ends the outer one too, or a list. */
+/* What follows {{else: an if or with of the same kind, whose end ends the outer one too, or a list. Both else and what is behind it have been read. */
 static struct error *else_part(struct parser *p, struct branch_node *b, const char *context, uint32_t pos) {
     enum item_type same = b->head.kind == NODE_IF ? ITEM_IF : b->head.kind == NODE_WITH ? ITEM_WITH : ITEM_ERROR;
-    if (peek(p)->type == same && same != ITEM_ERROR) {
-        next(p);
+    if (p->item.type == same) {
         struct list_node *list = NODE_NEW(p, list_node, NODE_LIST, pos);
         const struct node *n;
         TRY(branch(p, b->head.kind, context, &n));
-        list->nodes = arena_dup(p->text->arena, &n, sizeof(n));
+        list->nodes = arena_dup(p->arena, &n, sizeof(n));
         list->count = 1;
         b->else_list = list;
         return NULL;
     }
+    if (p->item.type != ITEM_RIGHT_DELIM) return unexpected(p, &p->item, "input");
     struct list_node *list;
     struct node end;
     TRY(item_list(p, &list, &end));
@@ -487,6 +501,7 @@ static void hide_variables(struct parser *p, uint32_t first) {
 
 static struct error *branch_body(struct parser *p, struct branch_node *b, const char *context) {
     struct pipe_node *pipe;
+    advance(p);
     TRY(pipeline(p, context, ITEM_RIGHT_DELIM, &pipe));
     b->pipe = pipe;
     b->head.pos = pipe->head.pos;
@@ -517,17 +532,16 @@ static struct error *branch(struct parser *p, enum node_kind kind, const char *c
 
 /* {{break}} or {{continue}}: the keyword is behind. */
 static struct error *jump(struct parser *p, enum node_kind kind, const char *what, uint32_t pos, const struct node **out) {
-    struct item i = next(p);
-    if (i.type != ITEM_RIGHT_DELIM) return unexpected(p, &i, what);
+    TRY(expect(p, ITEM_RIGHT_DELIM, what));
     if (p->range_depth == 0) return fail(p, "%s outside {{range}}", what);
     *out = NODE_NEW(p, node, kind, pos);
     return NULL;
 }
 
 static struct error *else_control(struct parser *p, const struct node **out) {
-    struct item i = *peek(p);
-    if (i.type != ITEM_IF && i.type != ITEM_WITH) TRY(expect(p, ITEM_RIGHT_DELIM, "else", &i));
-    *out = NODE_NEW(p, node, NODE_ELSE, i.pos);
+    enum item_type following = advance(p)->type;
+    if (following != ITEM_IF && following != ITEM_WITH && following != ITEM_RIGHT_DELIM) return unexpected(p, &p->item, "else");
+    *out = NODE_NEW(p, node, NODE_ELSE, p->item.pos);
     return NULL;
 }
 
@@ -538,11 +552,10 @@ static struct error *template_name(struct parser *p, const struct item *i, const
 
 static struct error *template_control(struct parser *p, const struct node **out) {
     static const char context[] = "template clause";
-    struct item name = next(p);
-    struct template_node *t = NODE_NEW(p, template_node, NODE_TEMPLATE, name.pos);
-    TRY(template_name(p, &name, context, &t->name, &t->len));
-    if (next(p).type != ITEM_RIGHT_DELIM) {
-        backup(p);
+    const struct item *name = advance(p);
+    struct template_node *t = NODE_NEW(p, template_node, NODE_TEMPLATE, name->pos);
+    TRY(template_name(p, name, context, &t->name, &t->len));
+    if (advance(p)->type != ITEM_RIGHT_DELIM) {
         struct pipe_node *pipe;
         TRY(pipeline(p, context, ITEM_RIGHT_DELIM, &pipe));
         t->pipe = pipe;
@@ -555,10 +568,11 @@ static struct error *definition(struct text *text, const struct parser *outer, c
 
 static struct error *block_control(struct parser *p, const struct node **out) {
     static const char context[] = "block clause";
-    struct item name = next(p);
-    struct template_node *t = NODE_NEW(p, template_node, NODE_TEMPLATE, name.pos);
-    TRY(template_name(p, &name, context, &t->name, &t->len));
+    const struct item *name = advance(p);
+    struct template_node *t = NODE_NEW(p, template_node, NODE_TEMPLATE, name->pos);
+    TRY(template_name(p, name, context, &t->name, &t->len));
     struct pipe_node *pipe;
+    advance(p);
     TRY(pipeline(p, context, ITEM_RIGHT_DELIM, &pipe));
     t->pipe = pipe;
     TRY(definition(p->text, p, t->name, t->len));
@@ -566,16 +580,17 @@ static struct error *block_control(struct parser *p, const struct node **out) {
     return NULL;
 }
 
+/* The left delimiter has been read; afterwards the right one has. */
 static struct error *action(struct parser *p, const struct node **out) {
-    struct item i = next(p);
-    switch (i.type) {
+    const struct item *i = advance(p);
+    switch (i->type) {
     case ITEM_BLOCK: return block_control(p, out);
-    case ITEM_BREAK: return jump(p, NODE_BREAK, "{{break}}", i.pos, out);
-    case ITEM_CONTINUE: return jump(p, NODE_CONTINUE, "{{continue}}", i.pos, out);
+    case ITEM_BREAK: return jump(p, NODE_BREAK, "{{break}}", i->pos, out);
+    case ITEM_CONTINUE: return jump(p, NODE_CONTINUE, "{{continue}}", i->pos, out);
     case ITEM_ELSE: return else_control(p, out);
     case ITEM_END:
-        TRY(expect(p, ITEM_RIGHT_DELIM, "end", &i));
-        *out = NODE_NEW(p, node, NODE_END, i.pos);
+        TRY(expect(p, ITEM_RIGHT_DELIM, "end"));
+        *out = NODE_NEW(p, node, NODE_END, i->pos);
         return NULL;
     case ITEM_IF: return branch(p, NODE_IF, "if", out);
     case ITEM_RANGE: return branch(p, NODE_RANGE, "range", out);
@@ -583,8 +598,7 @@ static struct error *action(struct parser *p, const struct node **out) {
     case ITEM_WITH: return branch(p, NODE_WITH, "with", out);
     default: break;
     }
-    backup(p);
-    struct action_node *a = NODE_NEW(p, action_node, NODE_ACTION, peek(p)->pos);
+    struct action_node *a = NODE_NEW(p, action_node, NODE_ACTION, i->pos);
     struct pipe_node *pipe;
     TRY(pipeline(p, "command", ITEM_RIGHT_DELIM, &pipe));
     a->pipe = pipe;
@@ -592,27 +606,28 @@ static struct error *action(struct parser *p, const struct node **out) {
     return NULL;
 }
 
+/* Its first item is due, its last one will have been read. */
 static struct error *text_or_action(struct parser *p, const struct node **out) {
-    struct item i = next(p);
-    if (i.type == ITEM_TEXT) {
-        struct text_node *t = NODE_NEW(p, text_node, NODE_TEXT, i.pos);
-        t->s = i.s;
-        t->len = (uint32_t)i.len;
+    const struct item *i = &p->item;
+    if (i->type == ITEM_TEXT) {
+        struct text_node *t = NODE_NEW(p, text_node, NODE_TEXT, i->pos);
+        t->s = i->s;
+        t->len = i->len;
         *out = &t->head;
         return NULL;
     }
-    if (i.type != ITEM_LEFT_DELIM) return unexpected(p, &i, "input");
+    if (i->type != ITEM_LEFT_DELIM) return unexpected(p, i, "input");
     p->in_action = true;
-    p->action_pos = i.pos;
+    p->action_pos = i->pos;
     struct error *e = action(p, out);
     p->in_action = false;
     return e;
 }
 
 static struct error *item_list(struct parser *p, struct list_node **list, struct node *end) {
-    struct list_node *l = NODE_NEW(p, list_node, NODE_LIST, peek(p)->pos);
+    struct list_node *l = NODE_NEW(p, list_node, NODE_LIST, advance(p)->pos);
     uint32_t mark = p->text->pending.count;
-    while (peek(p)->type != ITEM_EOF) {
+    for (; p->item.type != ITEM_EOF; advance(p)) {
         const struct node *n;
         TRY(text_or_action(p, &n));
         if (n->kind == NODE_END || n->kind == NODE_ELSE) {
@@ -639,8 +654,8 @@ static bool is_empty(const struct list_node *list) {
 }
 
 static void parser_init(struct parser *p, struct text *text, const char *name, size_t len) {
-    *p = (struct parser){.text = text, .template = ARENA_NEW(text->arena, struct template)};
-    *p->template = (struct template){.name = name, .name_len = len, .parse_name = text->parse_name, .text = text->text, .len = text->lexer.len, .slots = 1};
+    *p = (struct parser){.text = text, .arena = text->arena, .template = ARENA_NEW(text->arena, struct template)};
+    *p->template = (struct template){.name = name, .name_len = len, .parse_name = text->parse_name, .text = text->text, .len = text->len, .slots = 1};
     add_variable(p, "$", 1, p->slots++);
 }
 
@@ -663,7 +678,7 @@ static struct error *add_template(const struct parser *p, const struct list_node
     }
     if (all->count == all->cap) {
         size_t cap = all->cap ? 2 * all->cap : 4;
-        all->templates = arena_grow(p->text->arena, all->templates, all->cap * sizeof(t), cap * sizeof(t));
+        all->templates = arena_grow(p->arena, all->templates, all->cap * sizeof(t), cap * sizeof(t));
         all->cap = cap;
     }
     all->templates[all->count++] = t;
@@ -687,9 +702,8 @@ static struct error *define(struct text *text) {
     static const char context[] = "define clause";
     struct parser p;
     parser_init(&p, text, "definition", strlen("definition"));
-    struct item name = next(&p), delim;
-    TRY(template_name(&p, &name, context, &p.template->name, &p.template->name_len));
-    TRY(expect(&p, ITEM_RIGHT_DELIM, context, &delim));
+    TRY(template_name(&p, advance(&p), context, &p.template->name, &p.template->name_len));
+    TRY(expect(&p, ITEM_RIGHT_DELIM, context));
     struct list_node *root;
     struct node end;
     TRY(item_list(&p, &root, &end));
@@ -701,20 +715,16 @@ static void cleanup_text_(struct text *t) { free(t->pending.items); }
 
 struct error *parse_text(struct template_set *set, struct arena *tree, const char *name, const char *text, size_t len, struct parsed *out) {
     if (len > UINT32_MAX - 16) return error_new("template: %s:1: text is too long", name);
-    CLEANUP(cleanup_text_) struct text shared = {.set = set, .arena = tree, .parse_name = name, .text = text, .parsed = out};
+    CLEANUP(cleanup_text_) struct text shared = {.set = set, .arena = tree, .parse_name = name, .text = text, .len = len, .parsed = out};
     lexer_init(&shared.lexer, set->arena, text, len);
     struct parser p;
     parser_init(&p, &shared, name, strlen(name));
-    struct list_node *root = NODE_NEW(&p, list_node, NODE_LIST, peek(&p)->pos);
-    while (peek(&p)->type != ITEM_EOF) {
-        if (peek(&p)->type == ITEM_LEFT_DELIM) {
-            struct item delim = next(&p);
-            if (next(&p).type == ITEM_DEFINE) {
-                TRY(define(&shared));
-                continue;
-            }
-            p.token[1] = delim;
-            p.peeked = 2;
+    struct list_node *root = NODE_NEW(&p, list_node, NODE_LIST, advance(&p)->pos);
+    for (; p.item.type != ITEM_EOF; advance(&p)) {
+        if (p.item.type == ITEM_LEFT_DELIM && look_ahead(&p)->type == ITEM_DEFINE) {
+            p.has_ahead = false;
+            TRY(define(&shared));
+            continue;
         }
         const struct node *n;
         TRY(text_or_action(&p, &n));
