@@ -10,6 +10,7 @@ all: build
 build:
 	@scripts/install-dependencies
 	@[ -f $(BUILD)/build.ninja ] || meson setup $(BUILD) --buildtype=release > $(BUILD).log || { cat $(BUILD).log; exit 1; }
+	@[ -e $(CORACLE) ] || echo "building: the first time takes a few minutes"
 	@ninja -C $(BUILD) coracle > $(BUILD).log || { grep -E 'error|FAILED' $(BUILD).log; exit 1; }
 
 # A cluster on this machine, in the foreground. ARGS goes to `coracle server`.

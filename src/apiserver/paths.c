@@ -2,12 +2,13 @@
 #include "apiserver/aggregator.h"
 #include "apiserver/auth.h"
 #include "apiserver/paths.h"
+#include "base/version.h"
 
 struct error *page_not_found(struct request *r) { return answer_text(r, 404, "404 page not found\n"), NULL; }
 
 static struct error *serve_version(struct request *r) {
     answer_json(r, 200, json_make(r->arena, "{'major':'1','minor':'35','emulationMajor':'1','emulationMinor':'35','minCompatibilityMajor':'1',"
-                                            "'minCompatibilityMinor':'34','gitVersion':'v1.35.4','gitCommit':'coracle','gitTreeState':'clean',"
+                                            "'minCompatibilityMinor':'34','gitVersion':'" KUBERNETES_VERSION "','gitCommit':'coracle','gitTreeState':'clean',"
                                             "'buildDate':'2026-01-01T00:00:00Z','goVersion':'none','compiler':'cc','platform':'linux/amd64'}"));
     r->answer.no_transform = true;
     r->accept.media = MEDIA_JSON;

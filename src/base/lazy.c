@@ -10,6 +10,6 @@ void *lazy_symbol(const char *library, const char *name) {
     void *handle = dlopen(library, RTLD_LAZY | RTLD_LOCAL); /* once it is there this only finds it again */
     void *found = handle != NULL ? dlsym(handle, name) : NULL;
     if (found != NULL) return found;
-    fprintf(stderr, "error: cannot load %s from %s: %s\n", name, library, dlerror());
+    fprintf(stderr, "error: cannot load %s from %s: %s; `coracle check` tells what this machine lacks\n", name, library, dlerror());
     exit(1);
 }

@@ -173,7 +173,7 @@ static int run(int argc, char **argv) {
     if (!flags_start(&a, &verb_aws, argc, argv, &o, &rest, &exit_status)) return exit_status;
     size_t i = 0;
     while (i < ARRAY_LEN(commands) && !str_eq(commands[i].name, rest[0])) i++;
-    if (i == ARRAY_LEN(commands) || rest[1] != NULL) return cli_fail(error_new("name a command: coracle aws init, or coracle aws status"));
+    if (i == ARRAY_LEN(commands)) return cli_fail(error_new("name a command: coracle aws init, or coracle aws status")), 2;
     struct error *e = open_session(&s, &o);
     if (e == NULL) e = commands[i].run(&s, &o);
     close_session(&s);
@@ -198,6 +198,8 @@ const struct verb_info verb_aws = {
                    "the policy AdministratorAccess if it is not there. A profile with a good key keeps it. status shows the endpoint,\n"
                    "the account and how much there is in it. Everything else is done with the aws CLI itself.",
     .examples = "  coracle aws init\n  aws --profile coracle sts get-caller-identity\n  eval \"$(coracle aws init --env)\"\n",
+    .argument_count = 1,
+    .arguments = "init status",
     .flags = flags,
     .flag_count = ARRAY_LEN(flags),
     .run = run,

@@ -3,6 +3,7 @@
 #include "cli/check.h"
 #include "cli/verbs.h"
 #include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -48,6 +49,13 @@ static enum outcome program(const struct check_options *o UNUSED, const char *na
     }
     snprintf(note, 160, "not found in PATH");
     return MISSING;
+}
+
+/* Libraries that are loaded when they are first needed (src/base/lazy.c, src/network/nft.c): a copy of the program starts without them. */
+static enum outcome library(const struct check_options *o UNUSED, const char *name, char note[160]) {
+    void *handle = dlopen(name, RTLD_LAZY | RTLD_LOCAL); /* stays: the server goes on to use it */
+    snprintf(note, 160, "%s", handle != NULL ? name : dlerror());
+    return handle != NULL ? OK : MISSING;
 }
 
 static enum outcome plugin(const struct check_options *o, const char *name, char note[160]) {
@@ -117,6 +125,8 @@ static const struct probe probes[] = {
     {"overlay file system", filesystem, "overlay", "modprobe overlay", false},
     {"nftables", netfilter, NULL, "modprobe nf_tables nfnetlink", false},
     {"IPv4 forwarding", sysctl_is_one, "/proc/sys/net/ipv4/ip_forward", "none needed: the server switches it on", false},
+    {"TLS library", library, "libssl.so.3", APT("libssl3"), true},
+    {"nftables library", library, "libnftables.so.1", APT("libnftables1"), true},
     {"containerd", program, "containerd", APT("containerd"), true},
     {"runc", program, "runc", APT("runc"), true},
     {"CNI plugin ptp", plugin, "ptp", APT("containernetworking-plugins"), true},

@@ -91,7 +91,7 @@ static int run(int argc, char **argv) {
     for (size_t i = 0; i < ARRAY_LEN(shells); i++) {
         if (str_eq(rest[0], shells[i].shell)) return shells[i].print(), 0;
     }
-    return cli_fail(error_new("name a shell: coracle completion bash|zsh|fish"));
+    return cli_fail(error_new("name a shell: coracle completion bash|zsh|fish")), 2;
 }
 
 const struct verb_info verb_completion = {
@@ -103,6 +103,7 @@ const struct verb_info verb_completion = {
                 "  coracle completion bash > /etc/bash_completion.d/coracle\n"
                 "  coracle completion zsh > \"${fpath[1]}/_coracle\"\n"
                 "  coracle completion fish > ~/.config/fish/completions/coracle.fish\n",
+    .argument_count = 1,
     .arguments = "bash zsh fish",
     .run = run,
 };

@@ -92,6 +92,14 @@ static struct error *read_config(struct arena *a, const struct verb_info *v, con
 
 struct parsed { const struct flag *flag; const char *value; };
 
+/* A word too many is often a flag's value without its flag, and going on without it might be about something else. */
+static struct error *check_arguments(const struct verb_info *v, const char *const *rest) {
+    for (size_t i = 0; rest[i] != NULL; i++) {
+        if (i >= v->argument_count) return error_new("unexpected argument \"%s\"; `coracle %s --help` shows what is expected", rest[i], v->name);
+    }
+    return NULL;
+}
+
 static struct error *scan(struct arena *a, const struct verb_info *v, int argc, char **argv, struct parsed *out, size_t *count,
                           const char **rest, bool *help) {
     size_t rests = 0;
@@ -121,6 +129,7 @@ struct error *flags_parse(struct arena *a, const struct verb_info *v, int argc, 
     *rest = others;
     TRY(scan(a, v, argc, argv, given, &count, others, help));
     if (*help) return NULL;
+    TRY(check_arguments(v, others));
     TRY(assign_defaults(a, v, options));
     for (size_t i = 0; i < count; i++) {
         if (str_eq(given[i].flag->name, "config")) TRY(read_config(a, v, given[i].value, options));

@@ -30,6 +30,7 @@ struct verb_info {
     const char *description;    /* paragraphs for `coracle VERB --help` */
     const char *examples;       /* these may be NULL */
     const char *files;
+    size_t argument_count;      /* how many arguments beside flags it takes at most */
     const char *arguments;      /* words for the completion, where others than files are meant */
     const char *exit_status;    /* beyond 0, 1 and 2 */
     const struct flag *flags;
@@ -38,7 +39,7 @@ struct verb_info {
 };
 
 /* Fills `options` (zeroed by the caller) from defaults, the file named by a flag "config" if there is one, and argv.
- * What is no flag is returned in `rest` (ends with NULL). Errors name the flag, the value and what is allowed.
+ * What is no flag is returned in `rest` (ends with NULL); more than the verb takes is an error. Errors name the flag, the value and what is allowed.
  * `*help` is set when --help or -h is there; then nothing else counts. */
 MUST_CHECK struct error *flags_parse(struct arena *a, const struct verb_info *v, int argc, char **argv, void *options,
                                      const char *const **rest, bool *help);

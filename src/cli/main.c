@@ -16,19 +16,21 @@ static void print_help(void) {
     puts("\n`coracle VERB --help` explains a verb and its flags.");
 }
 
+static int run_verb(char *name, int argc, char **argv) {
+    for (size_t i = 0; verbs[i] != NULL; i++) {
+        if (str_eq(name, verbs[i]->name)) return verbs[i]->run(argc, argv);
+    }
+    fprintf(stderr, "error: unknown verb \"%s\"; `coracle --help` lists the verbs\n", name);
+    return 2;
+}
+
 int main(int argc, char **argv) {
     const char *slash = strrchr(argv[0], '/');
     if (str_eq(slash != NULL ? slash + 1 : argv[0], "helm")) return verb_helm.run(argc, argv); /* by a link of that name */
-    if (argc < 2 || str_in(argv[1], (const char *const[]){"--help", "-h", "help", NULL})) {
-        for (size_t i = 0; argc > 2 && verbs[i] != NULL; i++) {
-            if (str_eq(argv[2], verbs[i]->name)) return flags_print_help(verbs[i]), 0;
-        }
-        return print_help(), argc < 2 ? 2 : 0;
-    }
+    if (argc < 2) return print_help(), 2;
+    bool help = str_in(argv[1], (const char *const[]){"--help", "-h", "help", NULL});
+    if (help && argc > 2) return run_verb(argv[2], 2, (char *[]){argv[2], (char[]){"--help"}, NULL});
+    if (help) return print_help(), 0;
     if (str_eq(argv[1], "--version")) return verb_version.run(1, argv + 1);
-    for (size_t i = 0; verbs[i] != NULL; i++) {
-        if (str_eq(argv[1], verbs[i]->name)) return verbs[i]->run(argc - 1, argv + 1);
-    }
-    fprintf(stderr, "error: unknown verb \"%s\"; `coracle --help` lists the verbs\n", argv[1]);
-    return 2;
+    return run_verb(argv[1], argc - 1, argv + 1);
 }

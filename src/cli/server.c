@@ -404,7 +404,6 @@ static int run(int argc, char **argv) {
     int status;
     enum log_level level;
     if (!flags_start(&s.arena, &verb_server, argc, argv, &s.o, &rest, &status)) return arena_free(&s.arena), status;
-    if (rest[0] != NULL) return cli_fail(error_new("unexpected argument \"%s\"; `coracle server --help` lists the flags", rest[0]));
     if (!log_parse_level(s.o.log_level, &level)) return cli_fail(error_new("--log-level: expected error, warn, info or debug, not \"%s\"", s.o.log_level));
     log_set_level(level);
     if (s.o.signing_duration < SECONDS(10)) return cli_fail(error_new("--cluster-signing-duration: at least 10s is needed"));

@@ -11,7 +11,7 @@ struct options {
     bool force;
 };
 
-static int usage(const struct verb_info *v) { return cli_fail(error_new("name one file: %s", v->usage)); }
+static int usage(const struct verb_info *v) { return cli_fail(error_new("name one file: %s", v->usage)), 2; }
 
 static int run_snapshot(int argc, char **argv) {
     cleanup_arena struct arena a = {0};
@@ -19,7 +19,7 @@ static int run_snapshot(int argc, char **argv) {
     const char *const *rest;
     int status;
     if (!flags_start(&a, &verb_snapshot, argc, argv, &o, &rest, &status)) return status;
-    if (rest[0] == NULL || rest[1] != NULL) return usage(&verb_snapshot);
+    if (rest[0] == NULL) return usage(&verb_snapshot);
     struct layout l;
     layout_init(&l, &a, o.data_dir);
     struct error *e = layout_in_use(&l) ? backup_fetch(l.kubeconfig, rest[0]) : backup_of_file(l.database, l.encryption_key, rest[0]);
@@ -41,7 +41,7 @@ static int run_restore(int argc, char **argv) {
     const char *const *rest;
     int status;
     if (!flags_start(&a, &verb_restore, argc, argv, &o, &rest, &status)) return status;
-    if (rest[0] == NULL || rest[1] != NULL) return usage(&verb_restore);
+    if (rest[0] == NULL) return usage(&verb_restore);
     struct layout l;
     layout_init(&l, &a, o.data_dir);
     struct error *e = restore(&l, &o, rest[0]);
@@ -63,6 +63,7 @@ const struct verb_info verb_snapshot = {
                    "in it: keep the data directory's tls/ and ca.crt with it (Secrets are encrypted with a key that lives there).",
     .examples = "  coracle snapshot /backup/cluster-$(date +%F).db\n",
     .files = "  DIR/state.db            what is saved\n  DIR/tls/encryption.key  opens the Secrets in it\n",
+    .argument_count = 1,
     .flags = flags,
     .flag_count = 1,
     .run = run_snapshot,
@@ -74,6 +75,7 @@ const struct verb_info verb_restore = {
     .description = "Checks a file that `coracle snapshot` wrote and makes it the cluster's database. The server must be stopped.",
     .examples = "  coracle restore /backup/cluster-2026-01-02.db --force\n",
     .files = "  DIR/state.db            what is replaced\n  DIR/tls/encryption.key  must be the one that the snapshot was made with\n",
+    .argument_count = 1,
     .flags = flags,
     .flag_count = ARRAY_LEN(flags),
     .run = run_restore,

@@ -1,5 +1,6 @@
 #include "node/register.h"
 #include "base/log.h"
+#include "base/version.h"
 #include "node/containerd.h"
 #include "node/eviction.h"
 #include "node/images.h"
@@ -8,7 +9,6 @@
 #include <unistd.h>
 
 #define LOG_COMPONENT "node"
-#define VERSION "v1.35.0"
 #define LEASE_SECONDS 40
 #define HEARTBEAT SECONDS(10)
 #define RETRY SECONDS(2)           /* while the API server is away */
@@ -77,7 +77,7 @@ static const struct json *node_info(struct node *n, struct arena *a) {
     const char *runtime = n->runtime_version ? arena_strdup(a, n->runtime_version) : "containerd://Unknown";
     UNLOCK(n);
     return json_make(a, "{'machineID':%s,'systemUUID':%s,'bootID':%s,'kernelVersion':%s,'osImage':%s,'containerRuntimeVersion':%s,"
-                        "'kubeletVersion':'" VERSION "','kubeProxyVersion':'','operatingSystem':'linux','architecture':%s,'swap':%v}",
+                        "'kubeletVersion':'" KUBERNETES_VERSION "','kubeProxyVersion':'','operatingSystem':'linux','architecture':%s,'swap':%v}",
                      machine_id(a), machine_uuid(a), machine_boot_id(a), machine_kernel(a), machine_os_image(a), runtime, machine_arch(),
                      swap ? json_make(a, "{'capacity':%ld}", swap) : NULL);
 }

@@ -27,7 +27,19 @@ ask() {
     fails "unknown flag: --no-such-flag" server --no-such-flag
     fails "flag needs an argument: --data-dir" "$CORACLE" server --data-dir
     fails 'unexpected argument "now"' server now
+    fails 'unknown verb "serve"' "$CORACLE" help serve
     run server --no-such-flag; [ "$status" -eq 2 ]
+}
+
+@test "a word too many is refused before anything happens" {
+    local verb
+    for verb in agent kubeconfig token check uninstall version "snapshot one" "restore one" "completion bash" "aws init"; do
+        # shellcheck disable=SC2086
+        run "$CORACLE" $verb "$BATS_TEST_TMPDIR/other"
+        [ "$status" -eq 2 ]
+        [[ $output == *"unexpected argument \"$BATS_TEST_TMPDIR/other\""* ]]
+    done
+    [ ! -e one ]
 }
 
 @test "a bad value is named with what is allowed" {
@@ -77,6 +89,20 @@ ask() {
     fails "runc: not found in PATH: apt-get install -y runc" timeout 20 env PATH="$few" "$CORACLE" server --data-dir "$D" --bind-address 127.0.0.1 --secure-port "$PORT"
     fails "containerd: not found in PATH: apt-get install -y containerd" timeout 20 env PATH=/nowhere "$CORACLE" server --data-dir "$D" --bind-address 127.0.0.1 --secure-port "$PORT"
     fails "CNI plugin ptp: $few/ptp" timeout 20 "$CORACLE" server --data-dir "$D" --bind-address 127.0.0.1 --secure-port "$PORT" --cni-bin-dir "$few"
+}
+
+@test "missing libraries are named, with the command that installs them" {
+    without() { # without LIBRARY COMMAND...: an empty file stands in its place
+        local file; file=$(readlink -f "$(gcc -print-file-name="$1")"); shift
+        unshare -m sh -c 'mount --bind /dev/null "$1" && shift && exec "$@"' sh "$file" "$@"
+    }
+    run without libnftables.so.1 "$CORACLE" check
+    [ "$status" -eq 1 ]
+    [[ $output == *"MISSING nftables library"*"-> apt-get install -y libnftables1"* ]]
+    run without libssl.so.3 "$CORACLE" check
+    [ "$status" -eq 1 ]
+    [[ $output == *"MISSING TLS library"*"-> apt-get install -y libssl3"* ]]
+    fails "\`coracle check\` tells what this machine lacks" without libssl.so.3 timeout 20 "$CORACLE" server --data-dir "$D" --bind-address 127.0.0.1 --secure-port "$PORT"
 }
 
 @test "a machine that has everything passes the check" { "$CORACLE" check; }

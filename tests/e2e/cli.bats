@@ -18,6 +18,7 @@ flags() { coracle "$1" --help | grep -oE '^  --[a-z-]+' | tr -d ' ' | sort -u; }
     for verb in server agent kubeconfig token snapshot restore check uninstall completion; do coracle "$verb" --help | grep -qx EXAMPLES; done
     for verb in server agent kubeconfig token snapshot restore uninstall; do coracle "$verb" --help | grep -qx FILES; done
     has "default /var/lib/coracle" coracle server --help
+    [ "$(coracle help helm)" = "$(coracle helm --help)" ]
 }
 
 @test "versions are told" {
@@ -34,6 +35,7 @@ bash_offers() { bash -c 'source <(coracle completion bash); COMP_WORDS=("$@"); C
     [ "$(bash_offers coracle server --secure)" = --secure-port ]
     [ "$(bash_offers coracle uninstall - | sort)" = "$(flags uninstall)" ]
     [ "$(bash_offers coracle completion f)" = fish ]
+    [ "$(bash_offers coracle aws i)" = init ]
 }
 
 fish_offers() { fish -N -c "coracle completion fish | source; complete -C '$*'" | cut -f1; }
@@ -66,4 +68,5 @@ zsh_completes() {
     fails "start one with \`coracle server\`" coracle token --data-dir "$BATS_TEST_TMPDIR/none"
     fails "name one file" coracle snapshot
     fails "name a shell" coracle completion tcsh
+    run coracle snapshot; [ "$status" -eq 2 ] # the command line is wrong, and nothing else
 }

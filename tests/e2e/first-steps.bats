@@ -15,6 +15,9 @@ pod_of() { k get pods -l "app=$1" -o 'jsonpath={.items[0].metadata.name}'; }
     has " Ready" k get nodes -o wide
     has "containerd://" k get nodes -o wide
     has "v1.35" k version
+    local version
+    version=$(k get nodes -o 'jsonpath={.items[*].status.nodeInfo.kubeletVersion}')
+    has "\"gitVersion\":\"$version\"" k get --raw /version
     has "deployments " k api-resources
     has "pods " k api-resources --namespaced=true
     lacks "pods " k api-resources --namespaced=false

@@ -32,10 +32,12 @@ ended() { k wait --for jsonpath='{.status.phase}'="${2:-Succeeded}" "pod/$1" --t
     k wait --for condition=Ready pod/chatty --timeout 30s
     rotated() { on_node 1 sh -c "ls $CLUSTER/n1/data/log/pods/default_chatty_*/a | wc -l"; }
     eventually 60 has 3 rotated
-    has aaaa k logs chatty --tail 1
-    local before after
-    before=$(k logs chatty --tail 1 | cut -d' ' -f1); sleep 2; after=$(k logs chatty --tail 1 | cut -d' ' -f1)
-    [ "$after" -gt "$before" ]
+    local before # the newest file alone is read, as upstream does it: nothing is there until the container writes again
+    eventually 20 has aaaa k logs chatty --tail 1
+    newest() { k logs chatty --tail 1 | grep -o '^[0-9]*'; }
+    newer() { local n; n=$(newest) && [ "$n" -gt "$before" ]; }
+    before=$(eventually 20 newest)
+    eventually 20 newer
     k delete pod chatty
 }
 
