@@ -14,6 +14,7 @@
 #define RETRY SECONDS(2)           /* while the API server is away */
 #define STATUS_PERIOD SECONDS(300) /* while nothing changes; the lease is the heartbeat */
 #define STATUS_WAIT SECONDS(2)     /* while the node is not ready */
+#define STARTING SECONDS(15)       /* in which the runtime comes up */
 
 /* ---- the runtime's state ---- */
 
@@ -40,11 +41,11 @@ void node_check_runtime(struct node *n) {
     const char *problem = !up ? "container runtime is down" : e ? arena_strdup(&a, e->message) : problem_of(&a, status);
     error_free(e);
     LOCK(n);
-    bool recovered = n->runtime_problem && !problem;
+    bool wanted = version || (n->runtime_problem && !problem); /* pods have waited for this */
     free(n->runtime_problem);
     n->runtime_problem = problem ? xstrdup(problem) : NULL;
     if (version) n->runtime_version = xprintf("%s://%s", json_str_or(version, "runtime_name", ""), json_str_or(version, "runtime_version", ""));
-    for (struct map_slot *s = map_first(&n->workers); recovered && s; s = map_next(&n->workers, s)) dispatch_add(n->dispatch, "pod", s->key);
+    for (struct map_slot *s = map_first(&n->workers); wanted && s; s = map_next(&n->workers, s)) dispatch_add(n->dispatch, "pod", s->key);
     UNLOCK(n);
 }
 
@@ -192,6 +193,14 @@ void node_object_changed(const struct resource *r UNUSED, struct doc *before, st
     if (before != NULL && !json_equal(json_get(before->root, "status.capacity"), json_get(after->root, "status.capacity"))) dispatch_add(n->dispatch, "status", "");
 }
 
+/* The runtime comes up together with the agent. Until it does, what was known of the node holds: pods that went on running stay ready. */
+static bool is_starting(struct node *n) {
+    LOCK(n);
+    bool problem = n->runtime_problem != NULL;
+    UNLOCK(n);
+    return problem && node_now(n) - n->started < STARTING;
+}
+
 static struct error *update(struct node *n) {
     cleanup_arena struct arena a = {0};
     cleanup_doc struct doc *d = NULL;
@@ -203,6 +212,7 @@ static struct error *update(struct node *n) {
     }
     if (e) return e;
     if (!fresh && !n->object) TRY(client_modify(n->client, &resource_nodes, NULL, n->config.name, NULL, with_labels, n, NULL));
+    if (!fresh && is_starting(n)) return NULL;
     struct write x = {.n = n};
     cleanup_doc struct doc *written = NULL;
     TRY(client_modify(n->client, &resource_nodes, NULL, n->config.name, "status", with_status, &x, &written));
@@ -221,12 +231,12 @@ struct work_result node_status_run(void *arg, const char *rest) {
         error_free(e);
         return work_again(RETRY);
     }
-    if (first) dispatch_add(n->dispatch, "lease", "");
+    if (first && n->object != NULL) dispatch_add(n->dispatch, "lease", "");
+    if (is_starting(n)) return work_again(MSECONDS(200));
     LOCK(n);
     bool ready = !n->runtime_problem;
     UNLOCK(n);
-    bool starting = node_now(n) - n->started < SECONDS(15); /* the runtime is about to come up */
-    return work_again(ready ? STATUS_PERIOD : starting ? MSECONDS(200) : STATUS_WAIT);
+    return work_again(ready ? STATUS_PERIOD : STATUS_WAIT);
 }
 
 /* ---- lease ---- */

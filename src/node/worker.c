@@ -311,8 +311,17 @@ static struct error *step(struct sync *s) {
     return s->w->state == before ? NULL : step(s);
 }
 
+/* Before the runtime has answered once nothing can be done for a pod; node_check_runtime asks for all of them then. */
+static bool runtime_seen(struct node *n) {
+    LOCK(n);
+    bool seen = n->runtime_version != NULL;
+    UNLOCK(n);
+    return seen;
+}
+
 struct work_result worker_run(void *arg, const char *uid) {
     struct node *n = arg;
+    if (!runtime_seen(n)) return WORK_DONE;
     cleanup_worker struct pod_worker *w = worker_find(n, uid);
     if (!w) return WORK_DONE;
     struct sync s = {.w = w, .node = n};

@@ -33,6 +33,7 @@ make_run() {
     exec 4> "$CLUSTER/keys"
     eventually 60 grep -q "The cluster is ready" "$CLUSTER/terminal"
 }
+ready_since() { k get node/node-1 pod/stayer -o 'jsonpath={range .items[*]}{.status.conditions[?(@.type=="Ready")]["status", "lastTransitionTime"]}{"\n"}{end}'; }
 ctrl_c() { printf '\003' >&4; exec 4>&-; wait "$MAKE" || true; }
 
 @test "make run shows each component with its time, the kubeconfig and three commands" {
@@ -66,8 +67,9 @@ spec:
   - {name: disk, persistentVolumeClaim: {claimName: disk}}
 K
     k expose pod stayer --port 80 --type NodePort
-    eventually 60 has "Running" k get pod stayer
+    k wait --for condition=Ready pod/stayer --timeout 60s
     k get pod stayer -o 'jsonpath={.status.containerStatuses[0].containerID}' > "$CLUSTER/id"
+    ready_since > "$CLUSTER/since"
     ctrl_c
 }
 
@@ -85,6 +87,10 @@ K
     eventually 30 has "Running" k get pod stayer
     [ "$(k get pod stayer -o 'jsonpath={.status.containerStatuses[0].containerID}')" = "$(cat "$CLUSTER/id")" ]
     [ "$(k get pod stayer -o 'jsonpath={.status.containerStatuses[0].restartCount}')" = 0 ]
+    has hello k exec stayer -- echo hello # so the runtime has come up
+    [ "$(ready_since)" = "$(cat "$CLUSTER/since")" ]
+    lacks "NodeNotReady" k get events -A
+    lacks "rpc error" cat "$CLUSTER/terminal"
     has "b" k get configmap c -o 'jsonpath={.data.a}'
     run host "$CORACLE" uninstall --data-dir "$DATA" --yes
     [ "$status" -eq 1 ]; [[ $output == *"stop it first"* ]]
