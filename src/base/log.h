@@ -7,6 +7,8 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 void log_set_level(enum log_level level);
 bool log_parse_level(const char *name, enum log_level *level);
+/* What each line begins with from now on, NULL for nothing: on a terminal whose last line is unfinished, what removes that. */
+void log_set_line_start(const char *text);
 /* `component` is a short name ("store"); the message is one line without its newline. */
 void log_write(enum log_level level, const char *component, const char *fmt, ...) PRINTF(3, 4);
 

@@ -71,8 +71,13 @@ static bool taints_fit(struct check *c) {
 
 /* ---- resources ---- */
 
+/* A pod that the API server has no more is not in anybody's way, even if its containers have not ended yet: the scheduler, which has given
+ * its place away, knows nothing of those. */
 static bool counts(const struct check *c, const struct pod_worker *w) {
-    return w != c->w && !w->rejected && !w->finished && w->admitted && w->state == WORKER_SYNC;
+    LOCK(w->node);
+    bool gone = w->gone;
+    UNLOCK(w->node);
+    return w != c->w && !gone && !w->rejected && !w->finished && w->admitted && w->state == WORKER_SYNC;
 }
 
 static const char *out_of(const char *resource) {

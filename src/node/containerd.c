@@ -138,7 +138,10 @@ static bool wait_child(const struct containerd *c, pid_t pid) {
     if (stop && poll(&fds[1], 1, 10000) == 0) kill(pid, SIGKILL);
     int status;
     waitpid(pid, &status, 0);
-    if (!stop) log_error("containerd ended (status %d), starting it again; its log is %s", status, c->log);
+    bool killed = WIFSIGNALED(status);
+    if (!stop)
+        log_error("containerd ended (%s %d), starting it again; its log is %s", killed ? "signal" : "exit status",
+                  killed ? WTERMSIG(status) : WEXITSTATUS(status), c->log);
     return stop;
 }
 

@@ -41,6 +41,7 @@ ctrl_c() { printf '\003' >&4; exec 4>&-; wait "$MAKE" || true; }
     local part
     for part in certificates store "API server" controllers scheduler "node agent"; do grep -aE "✓ $part +ready in [0-9]+ ms" "$CLUSTER/terminal"; done
     grep -a "… API server .*starting" "$CLUSTER/terminal"
+    has $'\r\x1b[K20' grep -a "INFO apiserver: serving" "$CLUSTER/terminal" # on a line of its own
     grep -a "kubeconfig is $DATA/kubeconfig" "$CLUSTER/terminal"
     [ "$(grep -acE '^ +kubectl ' "$CLUSTER/terminal")" -eq 3 ]
     eventually 30 has " Ready" k get nodes

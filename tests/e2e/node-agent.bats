@@ -102,6 +102,17 @@ text b'aGVsbG8gZnJvbSBhZmFyCg=='" ]
     k delete pod talker
 }
 
+@test "a runtime that dies is started again, and pods go on" {
+    pod steady 'containers: [{name: a, image: "coracle.test/busybox:1", command: [sleep, "3600"]}]'
+    k wait --for condition=Ready pod/steady --timeout 30s
+    local id; id=$(k get pod steady -o 'jsonpath={.status.containerStatuses[0].containerID}')
+    kill -9 "$(cat "$CLUSTER/n1/data/containerd/pid")"
+    eventually 20 has "containerd ended (signal 9), starting it again" cat "$CLUSTER/n1/coracle.log"
+    eventually 30 has hello k exec steady -- echo hello
+    [ "$(k get pod steady -o 'jsonpath={.status.containerStatuses[0].containerID}')" = "$id" ]
+    k delete pod steady
+}
+
 @test "a node under pressure says so and evicts" {
     echo 'SERVER_FLAGS="--eviction-hard memory.available<99% --eviction-pressure-transition-period 1s"' >> "$CLUSTER/env"
     "$HERE/cluster" restart "$CLUSTER"

@@ -1,9 +1,11 @@
 /* Rules on pods: phase, quality of service, sums of resources, variables, image names, host names. */
+#include "node/admission.h"
 #include "node/cgroups.h"
 #include "node/container.h"
 #include "node/dns.h"
 #include "node/eviction.h"
 #include "node/images.h"
+#include "node/pods.h"
 #include "node/status.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -147,12 +149,41 @@ static void host_names_fit(void **state) {
     assert_string_equal(pod_hostname(&a, longer, "cluster.local", &domain), "0123456789012345678901234567890123456789012345678901234567890");
 }
 
+static struct doc *document(const char *text) { return doc_new(parse(text)); }
+
+static struct pod_worker *admitted(struct node *n, const char *pod, bool gone) {
+    cleanup_doc struct doc *d = document(pod);
+    struct pod_worker *w = pods_add(n, d, false, gone);
+    w->admitted = true;
+    return w;
+}
+
+static void a_pod_that_the_api_has_no_more_takes_no_place(void **state) {
+    (void)state;
+    struct node n = {0};
+    pthread_mutex_init(&n.lock, NULL);
+    n.object = document("{'metadata':{'name':'n'},'status':{'allocatable':{'pods':'1'}}}");
+    static const char old[] = "{'metadata':{'name':'old','namespace':'d','uid':'1'}}";
+    struct pod_worker *first = admitted(&n, old, false), *second = admitted(&n, "{'metadata':{'name':'new','namespace':'d','uid':'2'}}", false);
+    const char *message;
+    assert_string_equal(admission_check(second, &a, second->pod->root, &message), "OutOfpods");
+    assert_string_equal(message, "Node didn't have enough resource: pods, requested: 1, used: 1, capacity: 1");
+    worker_unref(admitted(&n, old, true)); /* its containers have not ended */
+    assert_null(admission_check(second, &a, second->pod->root, &message));
+    pods_forget(first), pods_forget(second);
+    worker_unref(first), worker_unref(second);
+    map_free(&n.workers, NULL);
+    doc_unref(n.object);
+    pthread_mutex_destroy(&n.lock);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(phase_follows_the_containers), cmocka_unit_test(restart_policy_keeps_a_pod_running),
         cmocka_unit_test(a_failed_init_container_fails_the_pod), cmocka_unit_test(container_rules_come_before_the_pods_policy),
         cmocka_unit_test(quality_of_service), cmocka_unit_test(sidecars_count_with_what_runs_beside_them), cmocka_unit_test(shares_and_quota),
         cmocka_unit_test(variables_expand_once), cmocka_unit_test(image_names_are_completed), cmocka_unit_test(eviction_thresholds_are_amounts_or_parts), cmocka_unit_test(host_names_fit),
+        cmocka_unit_test(a_pod_that_the_api_has_no_more_takes_no_place),
     };
     return cmocka_run_group_tests(tests, NULL, tear_down);
 }
