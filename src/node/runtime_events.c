@@ -46,7 +46,7 @@ static bool has_id(const struct pod_runtime *r, const char *id) {
     return runtime_container_by_id(r, id) != NULL;
 }
 
-static bool is_exited(struct node *n, const char *id) {
+bool runtime_events_told_end(const struct node *n, const char *id) {
     for (unsigned i = 0; i < EXITED_MAX; i++)
         if (str_eq(n->exited.id[i], id)) return true;
     return false;
@@ -55,8 +55,8 @@ static bool is_exited(struct node *n, const char *id) {
 bool runtime_events_ahead(struct node *n, const struct pod_runtime *r) {
     bool ahead = false;
     LOCK(n);
-    for (size_t i = 0; i < r->container_count && !ahead; i++) ahead = r->containers[i].state == CONTAINER_RUNNING && is_exited(n, r->containers[i].id);
-    for (size_t i = 0; i < r->sandbox_count && !ahead; i++) ahead = r->sandboxes[i].ready && is_exited(n, r->sandboxes[i].id);
+    for (size_t i = 0; i < r->container_count && !ahead; i++) ahead = r->containers[i].state == CONTAINER_RUNNING && runtime_events_told_end(n, r->containers[i].id);
+    for (size_t i = 0; i < r->sandbox_count && !ahead; i++) ahead = r->sandboxes[i].ready && runtime_events_told_end(n, r->sandboxes[i].id);
     UNLOCK(n);
     return ahead;
 }

@@ -1,6 +1,7 @@
 /* exec, attach, portForward and run of the kubelet API. */
 #include "node/pods.h"
 #include "node/runtime.h"
+#include "node/runtime_events.h"
 #include "node/server.h"
 
 /* Right after a start an agent has not yet seen what runs for its pods: a request for one waits for that, five seconds at most. */
@@ -23,7 +24,8 @@ static const char *find_container(struct kubelet_request *r) {
     const char *name = r->path_len > 3 ? r->path[3] : r->path_len > 2 ? r->path[2] : "";
     LOCK(r->node);
     const struct runtime_container *c = runtime_container(w->runtime, name);
-    const char *id = c && c->state == CONTAINER_RUNNING ? arena_strdup(r->arena, c->id) : NULL;
+    /* The runtime takes a moment to note an end, and until then lets one attach to what says nothing any more. */
+    const char *id = c && c->state == CONTAINER_RUNNING && !runtime_events_told_end(r->node, c->id) ? arena_strdup(r->arena, c->id) : NULL;
     UNLOCK(r->node);
     if (!id) request_fail(r, 404, "container not found (\"%s\")", name);
     return id;

@@ -6,6 +6,8 @@
 #include "node/eviction.h"
 #include "node/images.h"
 #include "node/pods.h"
+#include "node/runtime.h"
+#include "node/runtime_events.h"
 #include "node/status.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -177,6 +179,21 @@ static void a_pod_that_the_api_has_no_more_takes_no_place(void **state) {
     pthread_mutex_destroy(&n.lock);
 }
 
+static void an_end_that_was_told_is_known_before_the_runtime_shows_it(void **state) {
+    (void)state;
+    struct node n = {0};
+    pthread_mutex_init(&n.lock, NULL);
+    struct runtime_container running = {.id = arena_strdup(&a, "c1"), .state = CONTAINER_RUNNING};
+    struct pod_runtime r = {.containers = &running, .container_count = 1};
+    assert_false(runtime_events_told_end(&n, "c1"));
+    assert_false(runtime_events_ahead(&n, &r));
+    strcpy(n.exited.id[EXITED_MAX - 1], "c1");
+    assert_true(runtime_events_told_end(&n, "c1"));
+    assert_true(runtime_events_ahead(&n, &r));
+    assert_false(runtime_events_told_end(&n, "c2"));
+    pthread_mutex_destroy(&n.lock);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(phase_follows_the_containers), cmocka_unit_test(restart_policy_keeps_a_pod_running),
@@ -184,6 +201,7 @@ int main(void) {
         cmocka_unit_test(quality_of_service), cmocka_unit_test(sidecars_count_with_what_runs_beside_them), cmocka_unit_test(shares_and_quota),
         cmocka_unit_test(variables_expand_once), cmocka_unit_test(image_names_are_completed), cmocka_unit_test(eviction_thresholds_are_amounts_or_parts), cmocka_unit_test(host_names_fit),
         cmocka_unit_test(a_pod_that_the_api_has_no_more_takes_no_place),
+        cmocka_unit_test(an_end_that_was_told_is_known_before_the_runtime_shows_it),
     };
     return cmocka_run_group_tests(tests, NULL, tear_down);
 }
