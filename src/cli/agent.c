@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/workqueue.h"
+#include "cli/check.h"
 #include "cli/identity.h"
 #include "cli/join.h"
 #include "cli/layout.h"
@@ -182,7 +183,8 @@ static int run(int argc, char **argv) {
     if (!log_parse_level(g.o.log_level, &level)) return cli_fail(error_new("--log-level: expected error, warn, info or debug, not \"%s\"", g.o.log_level));
     log_set_level(level);
     signals_block();
-    struct error *e = step(&g, "membership", join);
+    struct error *e = check_root("");
+    if (e == NULL) e = step(&g, "membership", join);
     if (e == NULL) e = step(&g, "node agent", start_node);
     if (e == NULL) e = step(&g, "pod identity", start_pod_identity);
     if (e == NULL) {

@@ -140,6 +140,10 @@ static const struct probe probes[] = {
 
 static bool of_runtime(const struct probe *p) { return p->run == program && str_in(p->argument, (const char *const[]){"containerd", "runc", NULL}); }
 
+struct error *check_root(const char *instead) {
+    return geteuid() == 0 ? NULL : error_new("only root can run a node: it makes mounts and network interfaces%s", instead);
+}
+
 struct error *check_node(const struct check_options *o) {
     cleanup_buf struct buf missing = {0};
     for (size_t i = 0; i < ARRAY_LEN(probes); i++) {

@@ -8,3 +8,5 @@ struct check_options {
 };
 /* An error that names everything vital that is missing, with the commands that mend it. */
 MUST_CHECK struct error *check_node(const struct check_options *o);
+/* An error for who is not root; `instead` is added to it. */
+MUST_CHECK struct error *check_root(const char *instead);

@@ -6,6 +6,7 @@
 #include "base/workqueue.h"
 #include "cli/awshost.h"
 #include "cli/backup.h"
+#include "cli/check.h"
 #include "cli/defaults.h"
 #include "cli/identity.h"
 #include "cli/layout.h"
@@ -410,7 +411,8 @@ static int run(int argc, char **argv) {
     layout_init(&s.layout, &s.arena, s.o.data_dir);
     raise_file_limit();
     signals_block();
-    struct error *e = start(&s);
+    struct error *e = s.o.agent ? check_root("; --agent=false runs a control plane alone, with a --data-dir of your own") : NULL;
+    if (e == NULL) e = start(&s);
     if (e == NULL) {
         print_ready(&s);
         signals_wait_stop();

@@ -79,6 +79,13 @@ ask() {
 
 # ---- what the machine lacks ----
 
+@test "who is not root is told so before anything is made" {
+    fails "only root can run a node" unshare -U "$CORACLE" server --data-dir "$D" --bind-address 127.0.0.1 --secure-port "$PORT"
+    fails "--agent=false runs a control plane alone" unshare -U "$CORACLE" server --data-dir "$D" --bind-address 127.0.0.1 --secure-port "$PORT"
+    fails "only root can run a node" unshare -U "$CORACLE" agent --data-dir "$D" --server https://127.0.0.1:1 --token x
+    [ ! -e "$D" ]
+}
+
 @test "missing programs and plugins are named, with the command that installs them" {
     local few=$BATS_TEST_TMPDIR/bin; mkdir -p "$few"; ln -s "$(command -v containerd)" "$few/containerd"
     run env PATH="$few" "$CORACLE" check --cni-bin-dir "$few"

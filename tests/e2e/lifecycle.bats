@@ -33,7 +33,7 @@ make_run() {
     exec 4> "$CLUSTER/keys"
     eventually 60 grep -q "The cluster is ready" "$CLUSTER/terminal"
 }
-ready_since() { k get node/node-1 pod/stayer -o 'jsonpath={range .items[*]}{.status.conditions[?(@.type=="Ready")]["status", "lastTransitionTime"]}{"\n"}{end}'; }
+ready_since() { local o; for o in node/node-1 pod/stayer; do k get $o -o "jsonpath={.status.conditions[?(@.type==\"Ready\")].status} {.status.conditions[?(@.type==\"Ready\")].lastTransitionTime}"; done; }
 ctrl_c() { printf '\003' >&4; exec 4>&-; wait "$MAKE" || true; }
 
 @test "make run shows each component with its time, the kubeconfig and three commands" {
