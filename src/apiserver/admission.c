@@ -50,6 +50,20 @@ struct error *admission_forbidden(const struct change *c, const char *fmt, ...) 
     return status_forbidden(c->resource->group, c->resource->plural, object_name(c), why);
 }
 
+static struct error *check_names(const char *flag, const char *const *names) {
+    for (; names != NULL && *names != NULL; names++) {
+        bool known = false;
+        for (size_t i = 0; i < ARRAY_LEN(plugins); i++) known |= strcmp(plugins[i].name, *names) == 0;
+        if (!known) return error_new("%s plugin \"%s\" is unknown", flag, *names);
+    }
+    return NULL;
+}
+
+struct error *admission_check_flags(const struct apiserver_config *c) {
+    TRY(check_names("enable-admission-plugins", c->enabled_admission));
+    return check_names("disable-admission-plugins", c->disabled_admission);
+}
+
 static bool enabled(struct apiserver *s, const struct admission_plugin *p) {
     if (s->config.disabled_admission && str_in(p->name, s->config.disabled_admission)) return false;
     return !p->off || (s->config.enabled_admission && str_in(p->name, s->config.enabled_admission));

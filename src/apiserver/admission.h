@@ -12,6 +12,7 @@ struct error *admit_mutate_builtin(struct change *c); /* again, without the webh
 typedef struct error *admit_fn(struct change *c);
 
 /* 403 with the plug-in's reason, for the object of the change. */
+MUST_CHECK struct error *admission_check_flags(const struct apiserver_config *c); /* names of plug-ins that are none */
 struct error *admission_forbidden(const struct change *c, const char *fmt, ...) PRINTF(2, 3);
 /* Why no object of this name can be asked for, as upstream's client says it; NULL: one can. */
 const char *admission_bad_name(struct arena *a, const char *name);

@@ -46,7 +46,6 @@ struct apiserver_config {
     struct tls_config *node_tls;
     /* Certificate and key (PEM) presented to aggregated API servers; may be NULL. */
     const char *proxy_client_cert, *proxy_client_key;
-    const char *const *feature_gates; /* "Name=true"; ends with NULL; may be NULL */
     const char *const *enabled_admission, *const *disabled_admission; /* plug-in names, end with NULL; may be NULL */
     bool metrics_api;                 /* serve metrics.k8s.io from what the nodes measure */
     unsigned max_requests_in_flight, max_mutating_in_flight; /* 0: 400, 200 */

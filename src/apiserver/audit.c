@@ -31,7 +31,10 @@ struct audit_event {
 };
 
 struct error *audit_open(const struct apiserver_config *c, struct audit **out) {
-    if (c->audit_log_path == NULL) return NULL;
+    if (c->audit_log_path == NULL) {
+        if (c->audit_policy_file != NULL) log_warn("--audit-policy-file without --audit-log-path: no events are recorded");
+        return NULL;
+    }
     if (c->audit_policy_file == NULL) {
         log_warn("--audit-log-path without --audit-policy-file: no events are recorded");
         return NULL;

@@ -1,4 +1,5 @@
 /* Making and freeing the server. */
+#include "apiserver/admission.h"
 #include "apiserver/auth.h"
 #include "apiserver/bootstrap.h"
 #include "apiserver/change.h"
@@ -40,7 +41,6 @@ static void copy_config(struct apiserver *s, const struct apiserver_config *c) {
     if (c->oidc.required_claims) s->config.oidc.required_claims = json_copy(a, c->oidc.required_claims);
     s->config.audit_log_path = copy(a, c->audit_log_path);
     s->config.audit_policy_file = copy(a, c->audit_policy_file);
-    s->config.feature_gates = copy_list(a, c->feature_gates);
     s->config.enabled_admission = copy_list(a, c->enabled_admission);
     s->config.disabled_admission = copy_list(a, c->disabled_admission);
     if (s->config.secure_port == 0) s->config.secure_port = 6443;
@@ -58,6 +58,7 @@ static struct error *start(struct apiserver *s) {
     s->policies = policies_new(s);
     s->allocator = allocator_new(s);
     TRY(token_signer_new(&s->config, &s->signer));
+    TRY(admission_check_flags(&s->config));
     if (s->config.token_auth_file) TRY(token_file_load(s->config.token_auth_file, &s->token_file));
     TRY(audit_open(&s->config, &s->audit));
     TRY(oidc_from_flags(s));

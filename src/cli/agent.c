@@ -44,6 +44,7 @@ static struct error *join(struct agent *g) {
     TRY(layout_lock(&g->layout, &g->lock));
     g->node_name = g->o.node.node_name ? g->o.node.node_name : host_name(&g->arena);
     g->node_ip = g->o.node.node_ip ? g->o.node.node_ip : host_address(&g->arena);
+    TRY(nodehost_check(&g->arena, g->node_name, g->o.cluster_domain, &g->o.node));
     g->loop = loop_new("agent");
     g->membership = (struct join_config){.server = g->o.server, .token = g->o.token, .dir = arena_printf(&g->arena, "%s/tls", g->o.data_dir),
                                          .node_name = g->node_name, .node_ip = g->node_ip, .loop = g->loop};
@@ -206,8 +207,8 @@ static const struct flag flags[] = {
     {"Cluster", FLAG_SECTION, 0, NULL, NULL, NULL},
     {"server", FLAG_STRING, O(server), NULL, "URL", "https://HOST:6443 of the cluster's server; remembered"},
     {"token", FLAG_STRING, O(token), NULL, "TOKEN", "what `coracle token` prints there; needed the first time"},
-    {"cluster-cidr", FLAG_STRING, O(cluster_cidr), "10.42.0.0/16", "CIDR", "addresses of pods, as the server was told"},
-    {"cluster-dns", FLAG_STRING, O(cluster_dns), "10.96.0.10", "ADDRESS", "address of the cluster DNS"},
+    {"cluster-cidr", FLAG_NETWORK, O(cluster_cidr), "10.42.0.0/16", "CIDR", "addresses of pods, as the server was told"},
+    {"cluster-dns", FLAG_ADDRESS, O(cluster_dns), "10.96.0.10", "ADDRESS", "address of the cluster DNS"},
     {"cluster-domain", FLAG_STRING, O(cluster_domain), "cluster.local", "NAME", "DNS domain of the cluster"},
     NODE_FLAGS(struct agent_options),
 };

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "json/json.h"
+#include <arpa/inet.h>
 #include <stdio.h>
 
 static const struct flag *find(const struct verb_info *v, const char *name, size_t len) {
@@ -16,6 +17,52 @@ static const struct flag *find(const struct verb_info *v, const char *name, size
 static struct error *bad_value(const struct flag *f, const char *value, const char *expected) {
     return error_new("invalid argument \"%s\" for \"--%s\": expected %s", value, f->name, expected);
 }
+
+/* ---- what is allowed ---- */
+
+static struct error *check_range(struct arena *a, const struct flag *f, const char *value, int64_t n) {
+    long long first, last;
+    if (f->allowed == NULL || sscanf(f->allowed, "%lld..%lld", &first, &last) != 2 || (n >= first && n <= last)) return NULL;
+    return bad_value(f, value, arena_printf(a, "a number from %lld to %lld", first, last));
+}
+
+/* "a, b or c" */
+static const char *alternatives(struct arena *a, char *const *words, size_t count) {
+    const char *text = words[0];
+    for (size_t i = 1; i < count; i++) text = arena_printf(a, "%s%s%s", text, i + 1 == count ? " or " : ", ", words[i]);
+    return text;
+}
+
+static struct error *check_word(struct arena *a, const struct flag *f, const char *value) {
+    if (f->allowed == NULL) return NULL;
+    size_t count;
+    char **words = str_split(a, f->allowed, ' ', &count);
+    for (size_t i = 0; i < count; i++) {
+        if (str_eq(value, words[i])) return NULL;
+    }
+    return bad_value(f, value, alternatives(a, words, count));
+}
+
+static struct error *check_words(struct arena *a, const struct flag *f, const char *value) {
+    size_t count;
+    char **items = str_split(a, value, ',', &count);
+    for (size_t i = 0; i < count; i++) TRY(check_word(a, f, items[i]));
+    return NULL;
+}
+
+static bool is_address(const char *value) {
+    unsigned char bytes[16];
+    return inet_pton(AF_INET, value, bytes) == 1 || inet_pton(AF_INET6, value, bytes) == 1;
+}
+
+static bool is_network(struct arena *a, const char *value) {
+    const char *slash = strchr(value, '/');
+    int64_t bits;
+    if (slash == NULL || !str_to_int64(slash + 1, &bits) || bits < 0) return false;
+    return is_address(arena_strndup(a, value, (size_t)(slash - value))) && bits <= (strchr(value, ':') != NULL ? 128 : 32);
+}
+
+/* ---- the options' members ---- */
 
 static void add_to_list(struct arena *a, const char *const **list, const char *value) {
     size_t have = 0, more;
@@ -33,8 +80,14 @@ static void add_to_list(struct arena *a, const char *const **list, const char *v
 static struct error *assign(struct arena *a, const struct flag *f, void *options, const char *value) {
     char *at = (char *)options + f->offset;
     switch (f->type) {
-    case FLAG_STRING: *(const char **)(void *)at = arena_strdup(a, value); return NULL;
-    case FLAG_INT: return str_to_int64(value, (int64_t *)(void *)at) ? NULL : bad_value(f, value, "a whole number");
+    case FLAG_STRING: *(const char **)(void *)at = arena_strdup(a, value); return check_word(a, f, value);
+    case FLAG_ADDRESS: *(const char **)(void *)at = arena_strdup(a, value); return is_address(value) ? NULL : bad_value(f, value, "an IP address");
+    case FLAG_NETWORK:
+        *(const char **)(void *)at = arena_strdup(a, value);
+        return is_network(a, value) ? NULL : bad_value(f, value, "a network such as 10.96.0.0/16");
+    case FLAG_INT:
+        if (!str_to_int64(value, (int64_t *)(void *)at)) return bad_value(f, value, "a whole number");
+        return check_range(a, f, value, *(int64_t *)(void *)at);
     case FLAG_DURATION:
         return duration_parse(value, (int64_t *)(void *)at) ? NULL : bad_value(f, value, "a duration such as 90s or 1h30m");
     case FLAG_BOOL:
@@ -43,7 +96,7 @@ static struct error *assign(struct arena *a, const struct flag *f, void *options
             return NULL;
         }
         return bad_value(f, value, "true or false");
-    case FLAG_LIST: add_to_list(a, (const char *const **)(void *)at, value); return NULL;
+    case FLAG_LIST: add_to_list(a, (const char *const **)(void *)at, value); return check_words(a, f, value);
     case FLAG_SECTION: break;
     }
     return NULL;
@@ -140,7 +193,7 @@ struct error *flags_parse(struct arena *a, const struct verb_info *v, int argc, 
 }
 
 static const char *placeholder(const struct flag *f) {
-    static const char *const by_type[] = {[FLAG_STRING] = "STRING", [FLAG_INT] = "N", [FLAG_DURATION] = "DURATION", [FLAG_LIST] = "A,B,…"};
+    static const char *const by_type[] = {[FLAG_STRING] = "STRING", [FLAG_ADDRESS] = "ADDRESS", [FLAG_NETWORK] = "CIDR", [FLAG_INT] = "N", [FLAG_DURATION] = "DURATION", [FLAG_LIST] = "A,B,…"};
     return f->argument ? f->argument : by_type[f->type];
 }
 

@@ -13,6 +13,8 @@ enum flag_type {
     FLAG_BOOL,     /* bool */
     FLAG_DURATION, /* int64_t, nanoseconds; Go's notation */
     FLAG_LIST,     /* const char *const *, ends with NULL; comma-separated, may be repeated */
+    FLAG_ADDRESS,  /* const char *; an IP address */
+    FLAG_NETWORK,  /* const char *; ADDRESS/BITS */
     FLAG_SECTION,  /* no flag: a heading in the help */
 };
 struct flag {
@@ -22,6 +24,7 @@ struct flag {
     const char *other;    /* the default as text; NULL: zero */
     const char *argument; /* "FILE", for the help; NULL: by type */
     const char *help;
+    const char *allowed;  /* words that a string, or each item of a list, must be one of ("a b c"); an integer's range ("1..9"); NULL: anything */
 };
 
 struct verb_info {

@@ -19,7 +19,8 @@ struct token {
 
 static struct error *parse_token(struct arena *a, const char *text, struct token *out) {
     size_t n = 0;
-    if (text != NULL) out->parts = str_split(a, text, '.', &n);
+    if (text == NULL) return error_new("this machine is no node yet: name the cluster with --server, and --token as `coracle token` prints it there");
+    out->parts = str_split(a, text, '.', &n);
     if (n == 3 && strlen(out->parts[2]) == 64) return NULL;
     return error_new("--token: expected ID.SECRET.HASH as `coracle token` prints it on the server");
 }

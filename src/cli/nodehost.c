@@ -4,6 +4,7 @@
 #include "cli/check.h"
 #include "network/network.h"
 #include "node/node.h"
+#include "schema/names.h"
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <sys/socket.h>
@@ -57,6 +58,25 @@ static struct error *taints_json(struct arena *a, const char *const *list, const
         json_array_add(&taints, json_make(a, "{'key':%s,'value':%s,'effect':%s}", key, equals ? equals + 1 : NULL, colon + 1));
     }
     *out = json_array_done(&taints);
+    return NULL;
+}
+
+static struct error *check_name(struct arena *a, const char *flag, const char *value, struct name_errors errors) {
+    return errors.len == 0 ? NULL : error_new("--%s: \"%s\": %s", flag, value, name_errors_join(a, errors, ", "));
+}
+
+static struct error *check_label(struct arena *a, const char *label) {
+    size_t key = strcspn(label, "=");
+    TRY(check_name(a, "node-labels", label, name_qualified(arena_strndup(a, label, key))));
+    return check_name(a, "node-labels", label, name_label_value(label[key] == '=' ? label + key + 1 : ""));
+}
+
+struct error *nodehost_check(struct arena *a, const char *node_name, const char *cluster_domain, const struct node_options *o) {
+    TRY(check_name(a, "node-name", node_name, name_dns1123_subdomain(node_name)));
+    TRY(check_name(a, "cluster-domain", cluster_domain, name_dns1123_subdomain(cluster_domain)));
+    for (const char *const *label = o->labels; label != NULL && *label != NULL; label++) TRY(check_label(a, *label));
+    if (o->cgroup_root != NULL && o->cgroup_root[0] != '\0' && o->cgroup_root[0] != '/')
+        return error_new("--cgroup-root: \"%s\": expected a path that begins with /", o->cgroup_root);
     return NULL;
 }
 

@@ -18,6 +18,8 @@ struct nodehost_config {
     const char *tls_cert, *tls_key, *client_ca; /* PEM */
     bool in_server;
 };
+/* What the API server or the kernel would refuse again and again is refused at once. */
+MUST_CHECK struct error *nodehost_check(struct arena *a, const char *node_name, const char *cluster_domain, const struct node_options *o);
 MUST_CHECK struct error *nodehost_start(const struct nodehost_config *c, struct nodehost **out);
 MUST_CHECK struct error *nodehost_renew(struct nodehost *n, const struct pki_pair *serving); /* a renewed certificate; any thread */
 void nodehost_stop(struct nodehost *n);

@@ -46,7 +46,7 @@ struct agent_options {
 #define NODE_FLAGS(S)                                                                                                               \
     {"Node", FLAG_SECTION, 0, NULL, NULL, NULL},                                                                                    \
     {"node-name", FLAG_STRING, offsetof(S, node.node_name), NULL, "NAME", "name of this machine's Node; its host name if not given"}, \
-    {"node-ip", FLAG_STRING, offsetof(S, node.node_ip), NULL, "ADDRESS", "address of this node; that of the default route if not given"}, \
+    {"node-ip", FLAG_ADDRESS, offsetof(S, node.node_ip), NULL, "ADDRESS", "address of this node; that of the default route if not given"}, \
     {"container-runtime-endpoint", FLAG_STRING, offsetof(S, node.runtime_endpoint), NULL, "SOCKET", "CRI socket of a container runtime that runs already"}, \
     {"pod-infra-container-image", FLAG_STRING, offsetof(S, node.sandbox_image), NULL, "IMAGE", "image of the pods' sandboxes"},    \
     {"cgroup-root", FLAG_STRING, offsetof(S, node.cgroup_root), NULL, "PATH", "cgroup below which those of the pods are made"},    \
@@ -55,8 +55,8 @@ struct agent_options {
     {"cni-bin-dir", FLAG_STRING, offsetof(S, node.cni_bin_dir), "/usr/lib/cni", "DIR", "where the CNI plugins are"},               \
     {"node-labels", FLAG_LIST, offsetof(S, node.labels), NULL, "KEY=VALUE,…", "labels of the Node when it registers"},             \
     {"register-with-taints", FLAG_LIST, offsetof(S, node.taints), NULL, "KEY=VALUE:EFFECT,…", "taints of the Node when it registers"}, \
-    {"kubelet-port", FLAG_INT, offsetof(S, node.kubelet_port), "10250", "PORT", "port of the node's own API"},                     \
-    {"max-pods", FLAG_INT, offsetof(S, node.max_pods), "110", "N", "how many pods may run on the node"},                           \
+    {"kubelet-port", FLAG_INT, offsetof(S, node.kubelet_port), "10250", "PORT", "port of the node's own API", "1..65535"}, \
+    {"max-pods", FLAG_INT, offsetof(S, node.max_pods), "110", "N", "how many pods may run on the node", "1..65535"}, \
     {"eviction-hard", FLAG_LIST, offsetof(S, node.eviction_hard), NULL, "SIGNAL<AMOUNT,…", "when pods are evicted, such as memory.available<100Mi or nodefs.available<10%"}, \
     {"eviction-pressure-transition-period", FLAG_DURATION, offsetof(S, node.eviction_transition), "5m", "DURATION", "how long a pressure condition stays after its cause has gone"}, \
     {"container-log-max-size", FLAG_STRING, offsetof(S, node.log_max_size), "10Mi", "AMOUNT", "size at which a container's log is rotated"}, \

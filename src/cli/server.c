@@ -61,17 +61,15 @@ struct server {
 /* ---- parts ---- */
 
 /* The n-th address of a network: 1 is the kubernetes service, 10 the cluster DNS. */
-static struct error *address_in(struct arena *a, const char *cidr, unsigned n, const char **out) {
-    char text[INET6_ADDRSTRLEN] = "";
-    const char *slash = strchr(cidr, '/');
+static const char *address_in(struct arena *a, const char *cidr, unsigned n) {
+    char text[INET6_ADDRSTRLEN];
     unsigned char bytes[16];
-    snprintf(text, sizeof(text), "%.*s", slash ? (int)(slash - cidr) : 0, cidr);
+    snprintf(text, sizeof(text), "%.*s", (int)strcspn(cidr, "/"), cidr);
     int family = strchr(text, ':') ? AF_INET6 : AF_INET;
-    if (slash == NULL || inet_pton(family, text, bytes) != 1) return error_new("--service-cluster-ip-range: \"%s\" is not a network such as 10.96.0.0/16", cidr);
+    inet_pton(family, text, bytes);
     bytes[family == AF_INET ? 3 : 15] = (unsigned char)(bytes[family == AF_INET ? 3 : 15] + n);
     inet_ntop(family, bytes, text, sizeof(text));
-    *out = arena_strdup(a, text);
-    return NULL;
+    return arena_strdup(a, text);
 }
 
 static struct error *read_text(struct arena *a, const char *path, const char **out) {
@@ -81,18 +79,31 @@ static struct error *read_text(struct arena *a, const char *path, const char **o
     return NULL;
 }
 
+/* Which features there are does not depend on gates: that they cannot be turned is said, not refused. */
+static struct error *check_feature_gates(const char *const *gates) {
+    for (; gates != NULL && *gates != NULL; gates++) {
+        const char *equals = strchr(*gates, '=');
+        if (equals == NULL || !str_in(equals + 1, (const char *const[]){"true", "false", NULL}))
+            return error_new("--feature-gates: \"%s\": expected NAME=true or NAME=false", *gates);
+        log_warn("--feature-gates: %s changes nothing: features are as Kubernetes has them by default", *gates);
+    }
+    return NULL;
+}
+
 static struct error *prepare(struct server *s) {
     struct server_options *o = &s->o;
     TRY(layout_lock(&s->layout, &s->lock));
     TRY(controllers_check_selection(o->controllers));
+    TRY(check_feature_gates(o->feature_gates));
     s->node_name = o->node.node_name ? o->node.node_name : host_name(&s->arena);
     s->node_ip = o->node.node_ip ? o->node.node_ip : host_address(&s->arena);
+    if (o->agent) TRY(nodehost_check(&s->arena, s->node_name, o->cluster_domain, &o->node));
     if (o->advertise_address == NULL) {
         bool any = str_in(o->bind_address, (const char *const[]){"0.0.0.0", "::", NULL});
         o->advertise_address = any ? s->node_ip : o->bind_address;
     }
-    TRY(address_in(&s->arena, o->service_cidr, 1, &s->service_ip));
-    if (o->cluster_dns == NULL) TRY(address_in(&s->arena, o->service_cidr, 10, &o->cluster_dns));
+    s->service_ip = address_in(&s->arena, o->service_cidr, 1);
+    if (o->cluster_dns == NULL) o->cluster_dns = address_in(&s->arena, o->service_cidr, 10);
     s->names = (struct layout_names){o->bind_address, o->advertise_address, s->service_ip, o->cluster_domain, s->node_name, o->tls_san, (int)o->secure_port, o->signing_duration};
     TRY(layout_prepare(&s->layout, &s->names));
     return read_text(&s->arena, s->layout.ca_cert, &s->ca_pem);
@@ -149,7 +160,7 @@ static struct error *start_api(struct server *s) {
         .anonymous = o->anonymous_auth, .authorization_modes = o->authorization_mode, .issuer = o->issuer, .audiences = o->audiences,
         .service_account_key = key, .service_cidrs = (const char *const[]){o->service_cidr, NULL}, .node_port_first = first, .node_port_last = last,
         .advertise_address = o->advertise_address, .secure_port = (int)o->secure_port, .node_tls = s->node_tls, .proxy_client_cert = client.cert,
-        .proxy_client_key = client.key, .feature_gates = o->feature_gates, .enabled_admission = o->enable_admission,
+        .proxy_client_key = client.key, .enabled_admission = o->enable_admission,
         .disabled_admission = o->disable_admission, .anonymous_discovery = o->anonymous_discovery, .audit_log_path = o->audit_log_path,
         .audit_policy_file = o->audit_policy_file, .audit_log_maxsize = o->audit_log_maxsize, .audit_log_maxbackup = o->audit_log_maxbackup,
         .metrics_api = o->metrics_api && o->agent,
@@ -431,14 +442,14 @@ static const struct flag flags[] = {
     {"agent", FLAG_BOOL, O(agent), "true", NULL, "also run a node on this machine"},
     {"log-level", FLAG_STRING, O(log_level), "info", "LEVEL", "error, warn, info or debug"},
     {"API server", FLAG_SECTION, 0, NULL, NULL, NULL},
-    {"bind-address", FLAG_STRING, O(bind_address), "0.0.0.0", "ADDRESS", "address to listen on"},
-    {"secure-port", FLAG_INT, O(secure_port), "6443", "PORT", "port to listen on"},
-    {"advertise-address", FLAG_STRING, O(advertise_address), NULL, "ADDRESS", "address that the cluster reaches the API server at"},
+    {"bind-address", FLAG_ADDRESS, O(bind_address), "0.0.0.0", "ADDRESS", "address to listen on"},
+    {"secure-port", FLAG_INT, O(secure_port), "6443", "PORT", "port to listen on", "1..65535"},
+    {"advertise-address", FLAG_ADDRESS, O(advertise_address), NULL, "ADDRESS", "address that the cluster reaches the API server at"},
     {"tls-san", FLAG_LIST, O(tls_san), NULL, "NAME,…", "further names and addresses for the server's certificate"},
     {"token-auth-file", FLAG_STRING, O(token_auth_file), NULL, "FILE", "static bearer tokens: token,user,uid,\"group,…\" per line"},
     {"anonymous-auth", FLAG_BOOL, O(anonymous_auth), "true", NULL, "let requests without credentials in as system:anonymous"},
     {"anonymous-issuer-discovery", FLAG_BOOL, O(anonymous_discovery), "true", NULL, "serve the issuer's discovery document and keys to everybody"},
-    {"authorization-mode", FLAG_LIST, O(authorization_mode), "Node,RBAC", "MODE,…", "Node, RBAC, AlwaysAllow, AlwaysDeny"},
+    {"authorization-mode", FLAG_LIST, O(authorization_mode), "Node,RBAC", "MODE,…", "Node, RBAC, AlwaysAllow, AlwaysDeny", "Node RBAC AlwaysAllow AlwaysDeny"},
     {"cluster-signing-duration", FLAG_DURATION, O(signing_duration), "8760h", NULL, "life of certificates; renewed when a third of it is left"},
     {"service-account-issuer", FLAG_STRING, O(issuer), "https://kubernetes.default.svc", "URL", "issuer of service account tokens"},
     {"api-audiences", FLAG_LIST, O(audiences), NULL, "NAME,…", "audiences of service account tokens; the issuer if not given"},
@@ -453,26 +464,26 @@ static const struct flag flags[] = {
     {"oidc-required-claim", FLAG_LIST, O(oidc_required_claims), NULL, "KEY=VALUE,…", "claims that must be there with these values"},
     {"audit-policy-file", FLAG_STRING, O(audit_policy_file), NULL, "FILE", "audit.k8s.io/v1 Policy: what is logged at which level"},
     {"audit-log-path", FLAG_STRING, O(audit_log_path), NULL, "FILE", "where audit events go, one JSON object per line; - is standard output"},
-    {"audit-log-maxsize", FLAG_INT, O(audit_log_maxsize), "100", "MB", "size at which a new audit log is begun"},
-    {"audit-log-maxbackup", FLAG_INT, O(audit_log_maxbackup), "0", "N", "how many old audit logs are kept; 0: all"},
+    {"audit-log-maxsize", FLAG_INT, O(audit_log_maxsize), "100", "MB", "size at which a new audit log is begun", "1..1048576"},
+    {"audit-log-maxbackup", FLAG_INT, O(audit_log_maxbackup), "0", "N", "how many old audit logs are kept; 0: all", "0..1048576"},
     {"enable-admission-plugins", FLAG_LIST, O(enable_admission), NULL, "NAME,…", "admission plug-ins beyond the default ones"},
     {"disable-admission-plugins", FLAG_LIST, O(disable_admission), NULL, "NAME,…", "default admission plug-ins to leave out"},
-    {"feature-gates", FLAG_LIST, O(feature_gates), NULL, "NAME=BOOL,…", "feature gates"},
+    {"feature-gates", FLAG_LIST, O(feature_gates), NULL, "NAME=BOOL,…", "for command lines of upstream's: features are as Kubernetes has them by default"},
     {"default-storage-class", FLAG_BOOL, O(default_storage_class), "true", NULL, "make a default StorageClass for volumes on the node's disk"},
     {"metrics-api", FLAG_BOOL, O(metrics_api), "true", NULL, "serve metrics.k8s.io (kubectl top, autoscaling)"},
-    {"storage-backend", FLAG_STRING, O(storage_backend), "sqlite", "NAME", "sqlite or memory"},
-    {"event-loops", FLAG_INT, O(loops), "0", "N", "threads that serve connections; 0: one per core"},
+    {"storage-backend", FLAG_STRING, O(storage_backend), "sqlite", "NAME", "sqlite or memory", "sqlite memory"},
+    {"event-loops", FLAG_INT, O(loops), "0", "N", "threads that serve connections; 0: one per core", "0..1024"},
     {"Controllers", FLAG_SECTION, 0, NULL, NULL, NULL},
     {"controllers", FLAG_LIST, O(controllers), "*", "NAME,…", "controllers to run: *, NAME or -NAME"},
     {"Network", FLAG_SECTION, 0, NULL, NULL, NULL},
-    {"service-cluster-ip-range", FLAG_STRING, O(service_cidr), "10.96.0.0/16", "CIDR", "addresses of services"},
+    {"service-cluster-ip-range", FLAG_NETWORK, O(service_cidr), "10.96.0.0/16", "CIDR", "addresses of services"},
     {"service-node-port-range", FLAG_STRING, O(node_ports), "30000-32767", "FIRST-LAST", "ports of NodePort services"},
-    {"cluster-cidr", FLAG_STRING, O(cluster_cidr), "10.42.0.0/16", "CIDR", "addresses of pods"},
-    {"cluster-dns", FLAG_STRING, O(cluster_dns), NULL, "ADDRESS", "address of the cluster DNS; the tenth of the services' if not given"},
+    {"cluster-cidr", FLAG_NETWORK, O(cluster_cidr), "10.42.0.0/16", "CIDR", "addresses of pods"},
+    {"cluster-dns", FLAG_ADDRESS, O(cluster_dns), NULL, "ADDRESS", "address of the cluster DNS; the tenth of the services' if not given"},
     {"cluster-domain", FLAG_STRING, O(cluster_domain), "cluster.local", "NAME", "DNS domain of the cluster"},
     {"AWS endpoint", FLAG_SECTION, 0, NULL, NULL, NULL},
-    {"aws-port", FLAG_INT, O(aws.port), "0", "PORT", "port of the AWS endpoint (STS, IAM, EKS, EC2); 0: 6445 if there is a node here, else none; -1: none"},
-    {"aws-bind-address", FLAG_STRING, O(aws.bind_address), NULL, "ADDRESS", "address to listen on; that of the API server if not given"},
+    {"aws-port", FLAG_INT, O(aws.port), "0", "PORT", "port of the AWS endpoint (STS, IAM, EKS, EC2); 0: 6445 if there is a node here, else none; -1: none", "-1..65535"},
+    {"aws-bind-address", FLAG_ADDRESS, O(aws.bind_address), NULL, "ADDRESS", "address to listen on; that of the API server if not given"},
     {"aws-tls", FLAG_BOOL, O(aws.tls), "true", NULL, "HTTPS with a certificate of the cluster's CA; false: plain HTTP"},
     {"aws-cluster-name", FLAG_STRING, O(aws.cluster_name), "coracle", "NAME", "name of the cluster for EKS and sign-in"},
     {"aws-pod-endpoint", FLAG_BOOL, O(aws.pod_endpoint), "true", NULL, "tell pods with an AWS role where this endpoint is (AWS_ENDPOINT_URL); false: they use real AWS"},

@@ -46,11 +46,25 @@ ask() {
     fails "true or false" server --agent=perhaps
     fails "a whole number" server --secure-port https
     fails "a duration such as" "$CORACLE" kubeconfig --lifetime long
-    fails 'service-cluster-ip-range: "nonsense" is not a network' server --service-cluster-ip-range nonsense
+    fails '"nonsense" for "--service-cluster-ip-range": expected a network such as' server --service-cluster-ip-range nonsense
+    fails "expected a network such as" server --cluster-cidr 10.42.0.0/33
+    fails "a number from 1 to 65535" server --secure-port 65536
+    fails "a number from -1 to 65535" server --aws-port -2
+    fails "expected an IP address" server --advertise-address 192.0.2.256
+    fails "expected sqlite or memory" server --storage-backend etcd
+    fails 'invalid argument "ABAC" for "--authorization-mode": expected Node, RBAC, AlwaysAllow or AlwaysDeny' server --authorization-mode RBAC,ABAC
+    fails 'enable-admission-plugins plugin "NoSuch" is unknown' server --enable-admission-plugins NoSuch
+    fails "expected NAME=true or NAME=false" server --feature-gates NoSuch
     fails 'service-node-port-range: "1-99999" is not a range' server --service-node-port-range 1-99999
     fails "no-such" server --controllers no-such-controller
     fails "error, warn, info or debug" server --log-level loud
     fails "at least 10s" server --cluster-signing-duration 1s
+    local node=(timeout 10 "$CORACLE" server --data-dir "$D" --bind-address 127.0.0.1 --secure-port "$PORT")
+    fails '--node-name: "A_B": a lowercase RFC 1123 subdomain' "${node[@]}" --node-name A_B
+    fails '--cluster-domain: "-x"' "${node[@]}" --cluster-domain -x
+    fails '--node-labels: "a b=c"' "${node[@]}" --node-labels "a b=c"
+    fails 'a path that begins with /' "${node[@]}" --cgroup-root kube
+    fails "name the cluster with --server, and --token" timeout 10 "$CORACLE" agent --data-dir "$D"
     fails "--token: expected ID.SECRET.HASH" timeout 10 "$CORACLE" agent --data-dir "$D" --server https://127.0.0.1:1 --token x
     fails "--server: expected https://HOST:PORT" timeout 10 "$CORACLE" agent --data-dir "$D" --server 127.0.0.1 --token "a.b.$(printf '%064d' 0)"
 }
