@@ -12,6 +12,7 @@
 
 static const size_t default_max_bytes = (size_t)512 << 20;
 static const uint64_t default_max_steps = UINT64_C(500000000);
+enum { TREE = 96 * 1024 /* bytes: more than most templates' trees take */ };
 
 struct unit { /* one template file */
     const char *name, *base_path;
@@ -150,16 +151,17 @@ static struct error *execution_error(const char *name, struct error *e) {
 
 /* ---- the render ---- */
 
-static struct error *run_unit(struct arena *a, struct go_run *run, const struct unit *unit, struct engine_file *out) {
+/* `text` is for use in here. */
+static struct error *run_unit(struct arena *a, struct go_run *run, const struct unit *unit, struct buf *text, struct engine_file *out) {
     struct value about = value_map_new(a, &go_values);
     set(about, "Name", value_literal(unit->name));
     set(about, "BasePath", value_literal(unit->base_path));
     set(unit->dot, "Template", about);
-    cleanup_buf struct buf text = {.max = run->max_bytes};
-    struct error *e = template_execute(run, unit->name, strlen(unit->name), unit->dot, &text);
+    buf_clear(text);
+    struct error *e = template_execute(run, unit->name, strlen(unit->name), unit->dot, text);
     if (e != NULL) return execution_error(unit->name, e);
-    engine_drop_no_value(&text);
-    *out = (struct engine_file){.name = unit->name, .text = arena_strndup(a, buf_str(&text), text.len), .len = text.len};
+    engine_drop_no_value(text);
+    *out = (struct engine_file){.name = unit->name, .text = arena_strndup(a, buf_str(text), text->len), .len = text->len};
     return NULL;
 }
 
@@ -192,10 +194,7 @@ static struct error *parse_all(struct template_set *set, const struct engine_opt
     for (size_t i = 0; i < units->count; i++) {
         struct unit *u = &units->items[i];
         u->deferred = !o->lint && template_defer(set, u->name, u->file->data, u->file->len); /* lint tells things while templates run */
-        if (u->deferred) {
-            chart_file_unneeded(u->file);
-            continue;
-        }
+        if (u->deferred) continue;
         struct error *e = template_parse(set, u->name, u->file->data, u->file->len);
         if (e != NULL) return or_syntax_error(set, units->items, u, parse_error(u->name, e));
     }
@@ -204,10 +203,13 @@ static struct error *parse_all(struct template_set *set, const struct engine_opt
 
 static struct error *run_all(struct arena *a, struct go_run *run, const struct units *units, struct engine_files *out) {
     cleanup_arena struct arena scratch = {0};
+    cleanup_buf struct buf text = {.max = run->max_bytes};
+    arena_alloc(&scratch, TREE); /* a reset keeps the first block */
+    arena_reset(&scratch);
     const struct unit *end = units->items + units->count;
     for (const struct unit *u = units->items; u < end; u++) {
         TRY(load(run->templates, &scratch, u));
-        struct error *e = is_partial(u->name) ? NULL : run_unit(a, run, u, &out->items[out->count++]);
+        struct error *e = is_partial(u->name) ? NULL : run_unit(a, run, u, &text, &out->items[out->count++]);
         unload(run->templates, &scratch, u);
         if (e != NULL) return or_syntax_error(run->templates, u + 1, end, e);
     }

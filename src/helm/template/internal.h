@@ -183,6 +183,7 @@ struct template_set {
     enum template_missing_key missing;
     struct value_map *templates; /* name -> struct template, in `ptr` */
     struct value_map *functions; /* name -> struct go_func; of the outermost set */
+    const struct go_func *recent[32]; /* functions that were asked for, by the letters of their names; of the outermost set */
     struct value_map *cache;     /* text -> struct parsed, for template_render; of the outermost set */
 };
 
@@ -193,7 +194,7 @@ bool text_defines(const char *text, size_t len);
 MUST_CHECK struct error *parse_number(struct arena *tree, struct arena *lasting, const struct item *item, struct number_node **out);
 /* NULL in *out: there is none. The error is of a text that is parsed only now. */
 MUST_CHECK struct error *set_find(struct template_set *set, const char *name, size_t len, const struct template **out);
-const struct go_func *set_function(const struct template_set *set, const char *name, size_t len);
+const struct go_func *set_function(struct template_set *set, const char *name, size_t len);
 void set_add(struct template_set *set, const struct parsed *parsed);
 
 /* Executes one template; $ and . are `dot`. */

@@ -148,23 +148,19 @@ static void *pop(struct parser *p, uint32_t mark, uint32_t *count) {
 
 /* The names of .a.b (or $x.a.b behind its variable), of which the first is due; so is what follows the last. */
 static const struct field_name *split_fields(struct parser *p, uint32_t *count) {
-    struct field_name few[8], *many = NULL; /* nearly all chains are short: they are copied once */
-    uint32_t n = 0;
+    uint32_t n = 0, cap = 4;
+    struct field_name *out = arena_alloc(p->arena, cap * sizeof(*out));
     do {
         const struct item *i = &p->item;
-        struct field_name f = {.s = i->s + 1, .len = i->len - 1, .hash = value_hash(i->s + 1, i->len - 1)};
-        if (n >= ARRAY_LEN(few) && (n & (n - 1)) == 0)
-            many = n == ARRAY_LEN(few) ? memcpy(arena_alloc(p->arena, 2 * sizeof(few)), few, sizeof(few))
-                                       : arena_grow(p->arena, many, n * sizeof(f), 2 * n * sizeof(f));
-        if (many != NULL) many[n++] = f;
-        else few[n++] = f;
+        if (n == cap) {
+            out = arena_grow(p->arena, out, cap * sizeof(*out), 2 * cap * sizeof(*out));
+            cap *= 2;
+        }
+        out[n++] = (struct field_name){.s = i->s + 1, .len = i->len - 1, .hash = value_hash(i->s + 1, i->len - 1)};
         advance(p);
     } while (field_follows(p));
     *count = n;
-    if (many != NULL) return many;
-    struct field_name *out = arena_alloc(p->arena, n * sizeof(*out));
-    for (uint32_t i = 0; i < n; i++) out[i] = few[i];
-    return out;
+    return arena_grow(p->arena, out, cap * sizeof(*out), n * sizeof(*out)); /* gives the rest back */
 }
 
 /* ---- variables ---- */

@@ -2,7 +2,7 @@
 #include "helm/go/strconv.h"
 #include "helm/template/internal.h"
 
-static const struct template_set *outermost(const struct template_set *set) {
+static struct template_set *outermost(struct template_set *set) {
     while (set->parent != NULL) set = set->parent;
     return set;
 }
@@ -31,9 +31,14 @@ static struct template_set *child_of(struct arena *a, struct template_set *paren
     return set;
 }
 
-const struct go_func *set_function(const struct template_set *set, const char *name, size_t len) {
-    const struct value *v = value_map_get(outermost(set)->functions, name, len);
-    return v ? v->func : NULL;
+const struct go_func *set_function(struct template_set *set, const char *name, size_t len) {
+    set = outermost(set);
+    const struct go_func **recent = &set->recent[((unsigned char)name[0] + len * 3) % ARRAY_LEN(set->recent)];
+    if (*recent != NULL && strncmp((*recent)->name, name, len) == 0 && (*recent)->name[len] == '\0') return *recent;
+    const struct value *v = value_map_get(set->functions, name, len);
+    if (v == NULL) return NULL;
+    *recent = v->func;
+    return v->func;
 }
 
 /* Parsed or not; *owner: the set that has it. */
