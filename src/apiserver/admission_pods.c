@@ -5,8 +5,7 @@
 
 static bool tolerates(const struct json *t, const char *key) {
     const char *k = json_str_or(t, "key", ""), *effect = json_str_or(t, "effect", "");
-    bool all = !*k && json_str_is(t, "operator", "Exists");
-    return (strcmp(k, key) == 0 || all) && (!*effect || strcmp(effect, "NoExecute") == 0);
+    return (strcmp(k, key) == 0 || !*k) && (!*effect || strcmp(effect, "NoExecute") == 0);
 }
 
 struct error *default_tolerations(struct change *c) {

@@ -244,7 +244,10 @@ struct error *body_decode(struct request *r, const struct body_type *t, const st
         json_array_add(&problems, json_strf(r->arena, lines ? "%s" : "duplicate field \"%s\"", json_str(&in->duplicates.items[i], NULL)));
     const struct json *v = in->value;
     bool custom = t->custom && t->resource;
-    cleanup_error struct error *e = custom ? crd_decode(r->arena, t->resource->crd, v, &problems, &v) : schema_decode(r->arena, t->type, v, &problems, &v);
+    bool explicit = false;
+    cleanup_error struct error *e = custom ? crd_decode(r->arena, t->resource->crd, v, &problems, &v)
+                                           : schema_decode_explicit(r->arena, t->type, v, &problems, &explicit, &v);
+    r->explicit_empties |= explicit;
     if (e) return e->code ? TAKE(e) : undecodable(r, t, kind, version, e->message);
     if (problems.len > 1 && !lines && !custom) sort_problems(in->value, &problems);
     TRY(check_fields(r, t, version, &problems));
@@ -268,9 +271,21 @@ struct body_type body_type_of(const struct request *r) {
 
 #define TEMPLATE_GENERATION "deprecated.daemonset.template.generation"
 
+/* The first version's target, where neither it nor an annotation says what to scale by: the conversion to the stored version sets it. */
+static const struct json *with_usual_target(struct arena *a, const struct json *o) {
+    static const char target[] = "spec.targetCPUUtilizationPercentage";
+    const struct resource *v1 = &resource_autoscaling_v1_horizontalpodautoscalers, *v2 = &resource_autoscaling_horizontalpodautoscalers;
+    const struct json *v;
+    if (json_get(o, target)) return o;
+    cleanup_error struct error *e = schema_convert(a, v1, v2, o, &v);
+    if (e == NULL) e = schema_convert(a, v2, v1, v, &v);
+    return e == NULL && json_get(v, target) ? json_with(a, o, target, json_get(v, target)) : o;
+}
+
 const struct json *object_default(struct arena *a, const struct resource *r, const struct json *o) {
     if (r->crd) return r->crd->schema ? crd_default(a, r->crd->schema, o) : o;
     o = schema_default(a, r, o);
+    if (r == &resource_autoscaling_v1_horizontalpodautoscalers) return with_usual_target(a, o);
     const struct json *annotations = json_get(o, "metadata.annotations");
     if (r != &resource_apps_daemonsets || json_member(annotations, TEMPLATE_GENERATION)) return o;
     return with_meta(a, o, "annotations", json_with_member(a, annotations ? annotations : &json_empty_object, TEMPLATE_GENERATION, json_string(a, "0")));
@@ -282,5 +297,6 @@ struct error *body_object(struct request *r, const struct json **out) {
     TRY(body_parse(r, t.kind, &in));
     TRY(body_decode(r, &t, &in, out));
     if (t.resource) *out = object_default(r->arena, t.resource, *out);
+    if (r->explicit_empties) *out = schema_written(r->arena, t.type, *out, WRITTEN_TO_SEND);
     return NULL;
 }

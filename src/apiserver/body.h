@@ -23,5 +23,5 @@ MUST_CHECK struct error *body_parse(struct request *r, const char *wanted_kind, 
 MUST_CHECK struct error *body_decode(struct request *r, const struct body_type *t, const struct parsed *in, const struct json **out);
 /* Defaults of the resource, and what conversion to internal types and back leaves behind. */
 const struct json *object_default(struct arena *a, const struct resource *r, const struct json *o);
-/* All of it, with defaults. */
+/* All of it, with defaults, and without explicit empty lists and maps: for objects that are not stored. */
 MUST_CHECK struct error *body_object(struct request *r, const struct json **out);

@@ -1,6 +1,7 @@
 /* Creating and updating one object: the stages between decode and commit, in upstream's order (apiserver/pkg/endpoints/
  * handlers/create.go, update.go, registry/generic/registry/store.go). Updates are computed on the store's head and
  * committed on condition that it has not changed; if it has, they are computed again. */
+#include "apiserver/body.h"
 #include "apiserver/crd.h"
 
 #define MAX_ATTEMPTS 100
@@ -39,9 +40,23 @@ struct apply_options field_options(const struct change *c, const char *manager) 
 struct error *track_fields(struct change *c, const struct json *live) {
     struct request *r = c->r;
     struct apply_options o = field_options(c, manager_name(r));
-    cleanup_error struct error *e = schema_managed_update(r->arena, c->resource->type, live, c->object, &o, &c->object);
-    if (e) c->object = without_meta(r->arena, c->object, "managedFields");
+    const struct json *updated = change_written(c, WRITTEN_TO_COMPARE), *out = updated;
+    /* What the request says of managers is looked at as it was sent: an empty list resets them. */
+    const struct json *sent = json_get(c->object, "metadata.managedFields");
+    if (sent && updated != c->object) updated = with_meta(r->arena, updated, "managedFields", sent);
+    cleanup_error struct error *e = schema_managed_update(r->arena, c->resource->type, live, updated, &o, &out);
+    const struct json *managed = e ? NULL : json_get(out, "metadata.managedFields");
+    if (updated == c->object && e == NULL) c->object = out;
+    else c->object = managed ? with_meta(r->arena, c->object, "managedFields", managed) : without_meta(r->arena, c->object, "managedFields");
     return NULL;
+}
+
+const struct json *change_written(const struct change *c, enum written_for use) {
+    const struct subresource *sub = *c->sub ? resource_subresource(c->resource, c->sub) : NULL;
+    bool own = sub == NULL || sub->type == NULL || strcmp(sub->kind, c->resource->kind) == 0;
+    if (!c->r->explicit_empties || !own || c->resource->crd || c->object == NULL) return c->object;
+    const struct json *o = schema_written(c->r->arena, c->resource->type, c->object, use);
+    return use == WRITTEN_TO_STORE ? object_default(c->r->arena, c->resource, o) : o; /* upstream sets defaults again when it reads */
 }
 
 /* Owner references of the same owner are one; clients that send them twice are told. */
@@ -168,6 +183,7 @@ static struct error *create_once(struct change *c, const char *generate) {
     if (s && s->begin) TRY(s->begin(c));
     if (s && s->canonicalize) c->object = s->canonicalize(c, c->object);
     TRY(admit_validate(c));
+    c->object = change_written(c, WRITTEN_TO_STORE);
     if (*meta_str(c->object, "resourceVersion") && strcmp(meta_str(c->object, "resourceVersion"), "0") != 0)
         return error_api(500, "", "resourceVersion should not be set on objects to be created");
     if (c->dry_run) {
@@ -258,12 +274,14 @@ static struct error *update_once(struct change *c, change_fn *make, void *arg) {
     c->object = prepare_update(c, c->object, c->old);
     keep_system_fields(c);
     if (strategy_flags(c->resource) & (HAS_GENERATION | GENERATION_ALL | COUNTS_UPDATES)) c->object = bump_generation(c, c->object, c->old);
+    if (strategy_flags(c->resource) & COUNTS_DROPPED) c->object = drop_disabled(c, c->object);
     order_metadata(c);
     TRY(validate_change(c));
     const struct strategy *s = strategy_of(c->resource);
     if (s && s->begin) TRY(s->begin(c));
     if (s && s->canonicalize) c->object = s->canonicalize(c, c->object);
     TRY(admit_validate(c));
+    c->object = change_written(c, WRITTEN_TO_STORE);
     if (c->dry_run) return commit(c);
     if (json_member(json_member(c->old, "metadata"), "deletionTimestamp") && deletable_now(c->object)) return delete_finished(c);
     if (c->extra_count == 0 && registry_is_current(c->resource, c->head) && json_equal(comparable(c, c->object), comparable(c, c->old))) return c->result = doc_ref(c->head), NULL;

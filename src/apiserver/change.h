@@ -50,6 +50,8 @@ enum {
     ANNOTATIONS_COUNT = 128, /* for generation, too */
     LABELS_COUNT = 256,
     COUNTS_UPDATES = 512,    /* metadata.generation is absent until the first change of spec */
+    COUNTS_DROPPED = 2048,   /* for generation, fields of disabled features are still there */
+    DEEP_GENERATION = 1024,  /* for generation, empty lists and maps are not the same as absent ones (reflect.DeepEqual) */
 };
 
 struct strategy {
@@ -80,6 +82,9 @@ void crd_validate_object(struct change *c, struct field_errors *e); /* crd_objec
 /* ---- admission (admission.c) ---- */
 struct error *admit_mutate(struct change *c);
 struct error *admit_validate(struct change *c);
+
+/* The object as it is encoded: see schema_written. */
+const struct json *change_written(const struct change *c, enum written_for use);
 
 /* ---- field management ---- */
 const char *manager_name(const struct request *r);

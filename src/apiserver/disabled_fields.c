@@ -5,6 +5,9 @@
 /* "a.b[].c": c of each element of b; "a.b{}.c": c of each value of the map b; "a.b.c!": with b, if nothing else is in it. */
 static const struct { const struct resource *resource; const char *path; } disabled[] = {
     {&resource_apps_statefulsets, "spec.updateStrategy.rollingUpdate.maxUnavailable"}, /* MaxUnavailableStatefulSet */
+    {&resource_pods, "status.resources"},                                               /* InPlacePodLevelResourcesVerticalScaling */
+    {&resource_pods, "status.allocatedResources"},
+    {&resource_pods, "status.extendedResourceClaimStatus"},                             /* DRAExtendedResource */
     {&resource_nodes, "status.declaredFeatures"},                                       /* NodeDeclaredFeatures */
     {&resource_nodes, "spec.configSource"},                                             /* DynamicKubeletConfig, which is gone */
     {&resource_nodes, "status.config"},
@@ -58,6 +61,8 @@ static const struct { const struct resource *resource; const char *spec; } pods[
 static const char *const of_pods[] = {
     "containers[].lifecycle.stopSignal!", "initContainers[].lifecycle.stopSignal!", /* ContainerStopSignals */
     "volumes[].projected.sources[].podCertificate",                                /* PodCertificateRequest */
+    "volumes[].projected.sources[].clusterTrustBundle",                            /* ClusterTrustBundleProjection */
+    "workloadRef",                                                                 /* GenericWorkload */
 };
 
 static const struct json *without(struct arena *a, const struct json *o, const char *path);

@@ -77,6 +77,7 @@ struct request {
     struct negotiated accept;
     const char *content_type;   /* of the body, without parameters */
     const struct json *body;    /* of calls in the process */
+    bool explicit_empties;      /* the object that was read has empty lists or maps, which are gone when it is written (schema_written) */
     struct json_array warnings; /* strings */
     /* the answer */
     struct answer answer;

@@ -63,7 +63,7 @@ static const struct json *status_update(struct change *c, const struct json *o, 
 const struct json *prepare_update(struct change *c, const struct json *o, const struct json *old) {
     unsigned flags = strategy_flags(c->resource);
     const struct strategy *s = strategy_of(c->resource);
-    o = drop_disabled(c, o);
+    if (!(flags & COUNTS_DROPPED)) o = drop_disabled(c, o);
     if (strcmp(c->sub, "status") == 0) o = status_update(c, o, old);
     if (strcmp(c->sub, "status") == 0 || strcmp(c->sub, "approval") == 0) return s && s->status ? s->status(c, o, old) : o;
     if (strcmp(c->sub, "resize") == 0) return pod_resize(c, o, old);
@@ -83,9 +83,9 @@ static const struct json *without_rest(struct arena *a, const struct json *o) {
 const struct json *bump_generation(struct change *c, const struct json *o, const struct json *old) {
     struct arena *a = c->r->arena;
     if (strcmp(c->sub, "status") == 0 || strcmp(c->sub, "binding") == 0) return o; /* a binding is no wish of the user's */
-    bool all = strategy_flags(c->resource) & GENERATION_ALL;
-    bool same = all ? json_semantic_equal(without_rest(a, o), without_rest(a, old))
-                    : json_semantic_equal(json_member(o, "spec"), json_member(old, "spec"));
+    bool all = strategy_flags(c->resource) & GENERATION_ALL, deep = c->resource->crd || strategy_flags(c->resource) & DEEP_GENERATION;
+    const struct json *now = all ? without_rest(a, o) : json_member(o, "spec"), *was = all ? without_rest(a, old) : json_member(old, "spec");
+    bool same = deep ? json_equal(now, was) : schema_semantic_equal(all ? c->resource->type : type_field(c->resource->type, "spec")->type, now, was);
     static const struct { unsigned flag; const char *path; } more[] = {{ANNOTATIONS_COUNT, "metadata.annotations"}, {LABELS_COUNT, "metadata.labels"}};
     for (size_t i = 0; i < ARRAY_LEN(more); i++) {
         if (strategy_flags(c->resource) & more[i].flag) same = same && json_semantic_equal(json_get(o, more[i].path), json_get(old, more[i].path));

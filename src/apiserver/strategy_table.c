@@ -33,10 +33,10 @@ const struct strategy strategies[] = {
     {&resource_policy_poddisruptionbudgets, STATUS | COUNTED | NEEDS_VERSION},
     /* networking */
     {&resource_networking_ingresses, STATUS | COUNTED},
-    {&resource_networking_networkpolicies, COUNTED},
+    {&resource_networking_networkpolicies, COUNTED | DEEP_GENERATION},
     {&resource_networking_ingressclasses, COUNTED},
     {&resource_networking_servicecidrs, STATUS | STATUS_KEEPS_META},
-    {&resource_discovery_endpointslices, WHOLE | LABELS_COUNT},
+    {&resource_discovery_endpointslices, WHOLE | LABELS_COUNT | COUNTS_DROPPED},
     /* coordination, certificates, rbac … */
     {&resource_coordination_leases, CREATES_ON_UPDATE | NEEDS_VERSION, lease_create, lease_update},
     {&resource_certificates_certificatesigningrequests, STATUS, csr_create, csr_update, csr_status},
@@ -55,10 +55,10 @@ const struct strategy strategies[] = {
     {&resource_storage_volumeattachments, STATUS | NEEDS_VERSION | STATUS_KEEPS_META},
     {&resource_resource_resourceclaims, STATUS | STATUS_KEEPS_META, .status = device_claim_status},
     {&resource_resource_deviceclasses, COUNTED},
-    {&resource_resource_resourceslices, COUNTED},
+    {&resource_resource_resourceslices, COUNTED | COUNTS_DROPPED},
     /* extension */
-    {&resource_admissionregistration_mutatingwebhookconfigurations, WHOLE | NEEDS_VERSION},
-    {&resource_admissionregistration_validatingwebhookconfigurations, WHOLE | NEEDS_VERSION},
+    {&resource_admissionregistration_mutatingwebhookconfigurations, WHOLE | NEEDS_VERSION | DEEP_GENERATION},
+    {&resource_admissionregistration_validatingwebhookconfigurations, WHOLE | NEEDS_VERSION | DEEP_GENERATION},
     {&resource_admissionregistration_validatingadmissionpolicies, STATUS | COUNTED | NEEDS_VERSION | STATUS_KEEPS_META},
     {&resource_admissionregistration_validatingadmissionpolicybindings, COUNTED | NEEDS_VERSION},
     {&resource_apiextensions_customresourcedefinitions, STATUS | COUNTED | NEEDS_VERSION, crd_create, crd_update},

@@ -19,7 +19,7 @@ static int64_t generation_of(const struct json *o) {
 }
 
 const struct json *daemonset_update(struct change *c, const struct json *o, const struct json *old) {
-    bool same = json_semantic_equal(json_get(o, "spec.template"), json_get(old, "spec.template"));
+    bool same = schema_semantic_equal(type_find("core/v1/PodTemplateSpec"), json_get(o, "spec.template"), json_get(old, "spec.template"));
     return template_generation(c, o, same ? generation_of(old) : generation_of(old) + 1);
 }
 

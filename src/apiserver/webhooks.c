@@ -188,7 +188,11 @@ static struct error *read_object(struct change *c, const struct json *v, const s
     bool own = sub == NULL || sub->type == NULL || strcmp(sub->kind, c->resource->kind) == 0;
     const struct json *kind = json_member(v, "kind"), *version = json_member(v, "apiVersion"), *o;
     if (c->resource->crd) TRY(crd_decode(a, c->resource->crd, v, NULL, &o));
-    else TRY(schema_decode(a, own ? c->resource->type : sub->type, v, NULL, &o));
+    else {
+        bool explicit = false;
+        TRY(schema_decode_explicit(a, own ? c->resource->type : sub->type, v, NULL, &explicit, &o));
+        c->r->explicit_empties |= explicit;
+    }
     if (own) o = object_default(a, c->resource, o);
     struct json_object named = {.arena = a};
     json_object_add(&named, "kind", kind);
@@ -203,7 +207,7 @@ static struct error *read_object(struct change *c, const struct json *v, const s
 static struct error *patched(struct change *c, const struct resource *as, const struct json *patch, const struct json **out) {
     struct arena *a = c->r->arena;
     const struct json *o;
-    TRY(change_convert(c, c->resource, as, c->object, &o));
+    TRY(change_convert(c, c->resource, as, change_written(c, WRITTEN_TO_SEND), &o));
     TRY(json_patch(a, o, patch, 0, &o));
     TRY(change_convert(c, as, c->resource, o, &o));
     return read_object(c, o, out);
@@ -229,7 +233,7 @@ static struct error *apply_answer(struct change *c, struct hook *h, const struct
         error_free(e);
         return out;
     }
-    *changed = !json_equal(o, c->object);
+    *changed = c->resource->crd ? !json_equal(o, c->object) : !schema_semantic_equal(c->resource->type, o, c->object);
     c->object = o;
     return NULL;
 }

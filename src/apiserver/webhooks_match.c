@@ -188,7 +188,7 @@ struct error *admission_request(struct change *c, const struct resource *as, con
     struct arena *a = c->r->arena;
     const struct json *object, *old;
     const char *ns = change_namespace(c), *name = c->name && *c->name ? c->name : meta_str(c->object, "name"), *sub = *c->sub ? c->sub : NULL;
-    TRY(change_convert(c, c->resource, as, c->operation == OP_DELETE ? NULL : c->object, &object));
+    TRY(change_convert(c, c->resource, as, c->operation == OP_DELETE ? NULL : change_written(c, WRITTEN_TO_SEND), &object));
     TRY(change_convert(c, c->resource, as, c->old, &old));
     *out = json_make(a, "{'uid':%s,'kind':%v,'resource':%v,'subResource':%s,'requestKind':%v,'requestResource':%v,'requestSubResource':%s,'name':%s,"
                         "'namespace':%s,'operation':%s,'userInfo':%v,'object':%v,'oldObject':%v,'dryRun':%b,'options':%v}",

@@ -431,7 +431,7 @@ static const char *object_text(struct arena *a, const struct json *v) {
 struct error *schema_apply(struct arena *a, const struct type *t, const struct json *live, const struct json *config,
                            const struct apply_options *o, const struct json **out) {
     struct context c = {.arena = a, .type = t, .options = o};
-    if (json_get(config, "metadata.managedFields")) return status_bad_request("metadata.managedFields must be nil");
+    if (json_is(json_get(config, "metadata.managedFields"), JSON_ARRAY)) return status_bad_request("metadata.managedFields must be nil");
     struct error *e = typed_validate(a, t, config);
     if (e != NULL) return error_wrap(e, "failed to create typed patch object (%s)", object_text(a, config));
     if (!managers_decode(a, json_get(live, "metadata.managedFields"), &c.managers)) return error_new("failed to decode managed fields");

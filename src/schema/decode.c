@@ -4,7 +4,8 @@
  * type with its own UnmarshalJSON (times, quantities) ends decoding and is reported instead. null leaves a value at zero.
  * Rules of the encoder: fields in the type's order, keys of maps sorted; omitempty drops zero scalars, nil pointers, empty
  * lists and maps, never a struct that is not a pointer; without it nil lists and maps are null. So are empty ones, because
- * stored objects have been protobuf, which cannot tell; only apiextensions is stored as JSON. */
+ * stored objects have been protobuf, which cannot tell; only apiextensions is stored as JSON. What a request brings keeps its
+ * empty lists and maps until it is stored (schema_decode_explicit, written.c): rules and defaults tell them from absent ones. */
 #include "schema/decode.h"
 #include "base/str.h"
 
@@ -156,11 +157,12 @@ static bool keeps(struct decoder *d, const struct decode_frame *at, const struct
     }
     if (f->pointer) {
         bool list = f->type->kind == TYPE_LIST || f->type->kind == TYPE_MAP;
-        return !f->omitempty || !list || v->len > 0;
+        return !f->omitempty || !list || d->keep_explicit || v->len > 0;
     }
     if (!present && f->omitempty && f->type->kind <= TYPE_ANY) return false;
     if (!present && !decode_value(d, at, f->type, NULL, v)) return false;
-    return !f->omitempty || !is_empty(f, v);
+    bool explicit = d->keep_explicit && (v->type == JSON_ARRAY || v->type == JSON_OBJECT);
+    return !f->omitempty || explicit || !is_empty(f, v);
 }
 
 static bool struct_members(struct decoder *d, const struct decode_frame *at, const struct type *t, const struct json *in,
@@ -216,6 +218,7 @@ static bool decode_list(struct decoder *d, const struct decode_frame *at, const 
         if (!decode_value(d, &frame, t->element, &in->items[i], &items[i])) return false;
     }
     if (in->len > 0 || d->keep_empty) *out = (struct json){.type = JSON_ARRAY, .len = in->len, .items = items};
+    d->explicit |= in->len == 0;
     return true;
 }
 
@@ -243,6 +246,7 @@ static bool decode_map(struct decoder *d, const struct decode_frame *at, const s
     }
     if (!sorted) qsort(members, in->len, sizeof(*members), by_key);
     if (in->len > 0 || d->keep_empty) *out = (struct json){.type = JSON_OBJECT, .len = in->len, .members = members};
+    d->explicit |= in->len == 0;
     return true;
 }
 
@@ -321,18 +325,28 @@ static bool decode_value(struct decoder *d, const struct decode_frame *at, const
     return true;
 }
 
-struct error *schema_decode(struct arena *a, const struct type *t, const struct json *in, struct json_array *unknown,
-                            const struct json **out) {
-    struct decoder d = {.arena = a,
-                        .unknown = unknown,
-                        .keep_empty = t->name && (str_starts(t->name, "apiextensions") || str_ends(t->name, "List"))};
-    struct json *v = arena_alloc(a, sizeof(*v));
-    bool done = decode_value(&d, NULL, t, in, v);
+static struct error *decode(struct decoder *d, const struct type *t, const struct json *in, const struct json **out) {
+    struct json *v = arena_alloc(d->arena, sizeof(*v));
+    bool done = decode_value(d, NULL, t, in, v);
     if (!done) {
-        error_free(d.error);
-        return d.fatal;
+        error_free(d->error);
+        return d->fatal;
     }
-    if (d.error) return d.error;
+    if (d->error) return d->error;
     *out = v;
     return NULL;
+}
+
+struct error *schema_decode(struct arena *a, const struct type *t, const struct json *in, struct json_array *unknown,
+                            const struct json **out) {
+    struct decoder d = {.arena = a, .unknown = unknown, .keep_empty = schema_stored_as_json(t) || (t->name && str_ends(t->name, "List"))};
+    return decode(&d, t, in, out);
+}
+
+struct error *schema_decode_explicit(struct arena *a, const struct type *t, const struct json *in, struct json_array *unknown, bool *explicit,
+                                     const struct json **out) {
+    struct decoder d = {.arena = a, .unknown = unknown, .keep_empty = true, .keep_explicit = true};
+    struct error *e = decode(&d, t, in, out);
+    *explicit = d.explicit;
+    return e;
 }

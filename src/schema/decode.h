@@ -16,6 +16,8 @@ struct decoder {
     struct error *error;            /* the first one that Go would report after going on */
     struct error *fatal;            /* one that ends decoding */
     bool keep_empty;                /* empty lists and maps do not become nil */
+    bool keep_explicit;             /* nor are they left out where others are (omitempty) */
+    bool explicit;                  /* there was one */
     const struct type *struct_name; /* overrides the struct that errors name: inside custom JSON forms */
 };
 

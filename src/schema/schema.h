@@ -146,6 +146,20 @@ enum field_validation { FIELDS_IGNORE, FIELDS_WARN, FIELDS_STRICT };
  * `unknown` collects paths of dropped members as upstream words them (`unknown field "spec.foo"`), may be NULL. */
 MUST_CHECK struct error *schema_decode(struct arena *a, const struct type *t, const struct json *in, struct json_array *unknown,
                                        const struct json **out);
+/* The same, but empty lists and maps stay where they were written, as in Go's memory. *explicit: there are some, and the object goes
+ * through schema_written before anybody else sees it. */
+MUST_CHECK struct error *schema_decode_explicit(struct arena *a, const struct type *t, const struct json *in, struct json_array *unknown,
+                                                bool *explicit, const struct json **out);
+/* Such an object as Go encodes it: empty lists and maps are left out where they may be (omitempty). As it comes back from storage,
+ * which has null for the others, too. As field management compares it, which looks at lists that are one value in memory
+ * (structured-merge-diff's listReflect.EqualsUsing). */
+enum written_for { WRITTEN_TO_SEND, WRITTEN_TO_STORE, WRITTEN_TO_COMPARE };
+const struct json *schema_written(struct arena *a, const struct type *t, const struct json *object, enum written_for use);
+/* Types whose objects are stored as JSON rather than protobuf: apiextensions. */
+bool schema_stored_as_json(const struct type *t);
+/* equality.Semantic.DeepEqual of two values of a type: empty and absent lists and maps are the same, absent and empty structs behind
+ * pointers are not; quantities are compared by value. NULL is absent. */
+bool schema_semantic_equal(const struct type *t, const struct json *a, const struct json *b);
 /* Defaulting of a whole object of the resource's version (the scheme's SetDefaults functions and OpenAPI defaults). */
 /* The same of any type, e.g. of what a subresource takes. */
 const struct json *schema_default_type(struct arena *a, const struct type *t, const struct json *object);

@@ -329,6 +329,44 @@ static void a_resize_changes_resources_and_nothing_else(void **state) {
     assert_null(json_get(p->root, "metadata.labels"));
 }
 
+/* What is compared here was looked up by sending the same requests to kube-apiserver. */
+static void explicit_empty_lists_are_not_absent_ones(void **state) {
+    struct fixture *f = *state;
+    const struct json *body = json_make(&f->arena, "{'metadata':{'name':'a'},'spec':{'maxReplicas':2,'scaleTargetRef':{'apiVersion':'apps/v1','kind':'Deployment','name':'d'},"
+                                                   "'behavior':{'scaleUp':{'policies':[]}}}}");
+    struct apiserver_call scaler = as_admin("create", &resource_autoscaling_horizontalpodautoscalers, NULL, body);
+    cleanup_error struct error *e = call(f, &scaler, NULL);
+    assert_non_null(e);
+    assert_non_null(strstr(e->message, "spec.behavior.scaleUp.policies: Required value: must specify at least one Policy"));
+    cleanup_doc struct doc *limits = written(f, "create", &resource_limitranges, NULL, NULL, json_make(&f->arena, "{'metadata':{'name':'l','labels':{}},'spec':{'limits':[]}}"));
+    assert_true(json_is(json_get(limits->root, "spec.limits"), JSON_NULL));
+    assert_null(json_get(limits->root, "metadata.labels"));
+    assert_non_null(json_get(json_at(json_get(limits->root, "metadata.managedFields"), 0), "fieldsV1.f:spec.f:limits"));
+}
+
+static void an_update_with_empty_lists_counts_where_upstream_compares_deeply(void **state) {
+    struct fixture *f = *state;
+    static const char policy[] = "{'metadata':{'name':'np'},'spec':{'podSelector':{},'policyTypes':['Ingress'],'ingress':%v}}";
+    doc_unref(written(f, "create", &resource_networking_networkpolicies, NULL, NULL, json_make(&f->arena, policy, NULL)));
+    cleanup_doc struct doc *deep = written(f, "update", &resource_networking_networkpolicies, NULL, "np", json_make(&f->arena, policy, &json_empty_array));
+    assert_int_equal(json_int(deep->root, "metadata.generation", 0), 2);
+    assert_null(json_get(deep->root, "spec.ingress"));
+    static const char set[] = "{'metadata':{'name':'rs'},'spec':{'selector':{'matchLabels':{'a':'b'}},'template':{'metadata':{'labels':{'a':'b'}},"
+                              "'spec':{'containers':[{'name':'c','image':'i'}],'volumes':%v,'affinity':%v}}}}";
+    doc_unref(written(f, "create", &resource_apps_replicasets, NULL, NULL, json_make(&f->arena, set, NULL, NULL)));
+    cleanup_doc struct doc *empty = written(f, "update", &resource_apps_replicasets, NULL, "rs", json_make(&f->arena, set, &json_empty_array, NULL));
+    assert_int_equal(json_int(empty->root, "metadata.generation", 0), 1);
+    cleanup_doc struct doc *pointer = written(f, "update", &resource_apps_replicasets, NULL, "rs", json_make(&f->arena, set, NULL, &json_empty_object));
+    assert_int_equal(json_int(pointer->root, "metadata.generation", 0), 2);
+}
+
+static void an_empty_list_of_managers_resets_them(void **state) {
+    struct fixture *f = *state;
+    doc_unref(create(f, config_map(f, "managed")));
+    cleanup_doc struct doc *d = written(f, "update", &resource_configmaps, NULL, "managed", json_with(&f->arena, config_map(f, "managed"), "metadata.managedFields", &json_empty_array));
+    assert_null(json_get(d->root, "metadata.managedFields"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_created_object_has_identity_and_managed_fields),
@@ -347,6 +385,9 @@ int main(void) {
         cmocka_unit_test(families_of_a_service_must_fit_the_cluster),
         cmocka_unit_test(what_is_going_is_said_to_be_when_it_is_made_again),
         cmocka_unit_test(a_patched_uid_is_an_immutable_field_and_an_updated_one_a_precondition),
+        cmocka_unit_test(explicit_empty_lists_are_not_absent_ones),
+        cmocka_unit_test(an_update_with_empty_lists_counts_where_upstream_compares_deeply),
+        cmocka_unit_test(an_empty_list_of_managers_resets_them),
         cmocka_unit_test_setup_teardown(fields_of_features_that_are_off_are_dropped, setup, teardown),
         cmocka_unit_test_setup_teardown(a_resize_changes_resources_and_nothing_else, setup, teardown),
     };

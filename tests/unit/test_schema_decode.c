@@ -119,12 +119,60 @@ static void unknown_members_are_reported_once(void **state) {
         "[\"unknown field \\\"z\\\"\",\"unknown field \\\"spec.containers[0].nope\\\"\",\"unknown field \\\"spec.foo\\\"\"]");
 }
 
+static void check_written(const char *type, const char *in, enum written_for use, const char *out) {
+    cleanup_arena struct arena a = {0};
+    const struct json *v;
+    bool explicit;
+    assert_null(schema_decode_explicit(&a, type_find(type), parse(&a, in), NULL, &explicit, &v));
+    assert_true(explicit);
+    assert_string_equal(json_text(&a, schema_written(&a, type_find(type), v, use)), json_text(&a, parse(&a, out)));
+}
+
+static void empty_lists_and_maps_stay_until_they_are_written(void **state) {
+    (void)state;
+    cleanup_arena struct arena a = {0};
+    const struct json *v;
+    bool explicit;
+    assert_null(schema_decode_explicit(&a, type_find("core/v1/PodSpec"), parse(&a, "{'containers':[{'name':'c','resources':{}}]}"), NULL, &explicit, &v));
+    assert_false(explicit);
+    assert_null(schema_decode_explicit(&a, type_find("core/v1/PodSpec"), parse(&a, "{'volumes':[],'containers':[],'nodeSelector':{}}"), NULL, &explicit, &v));
+    assert_true(explicit);
+    assert_string_equal(json_text(&a, v), "{\"volumes\":[],\"containers\":[],\"nodeSelector\":{}}");
+    static const char spec[] = "{'volumes':[],'containers':[{'name':'c','args':[],'resources':{'limits':{}}}]}";
+    check_written("core/v1/PodSpec", spec, WRITTEN_TO_SEND, "{'containers':[{'name':'c','resources':{}}]}");
+    check_written("core/v1/PodSpec", "{'containers':[]}", WRITTEN_TO_SEND, "{'containers':[]}");
+    check_written("core/v1/PodSpec", "{'containers':[]}", WRITTEN_TO_STORE, "{'containers':null}");
+    check_written("apiextensions.k8s.io/v1/CustomResourceDefinitionStatus", "{'conditions':[],'storedVersions':[]}", WRITTEN_TO_STORE,
+                  "{'conditions':[],'acceptedNames':{'plural':'','kind':''},'storedVersions':[]}");
+    check_written("rbac.authorization.k8s.io/v1/ClusterRole", "{'rules':[{'verbs':['get'],'resourceNames':[]}]}", WRITTEN_TO_COMPARE,
+                  "{'metadata':{},'rules':[{'verbs':['get'],'resourceNames':[]}]}");
+    check_written("core/v1/PodSpec", spec, WRITTEN_TO_COMPARE, "{'containers':[{'name':'c','resources':{}}]}");
+}
+
+static bool same(const char *type, const char *x, const char *y) {
+    cleanup_arena struct arena a = {0};
+    return schema_semantic_equal(type_find(type), parse(&a, x), parse(&a, y));
+}
+
+static void comparisons_know_what_is_no_difference(void **state) {
+    (void)state;
+    assert_true(same("core/v1/PodSpec", "{'volumes':[],'containers':null}", "{'nodeSelector':{}}"));
+    assert_false(same("core/v1/PodSpec", "{'affinity':{}}", "{}"));
+    assert_false(same("core/v1/PodSpec", "{}", "{'affinity':{}}"));
+    assert_true(same("core/v1/PodSpec", "{'affinity':{},'hostNetwork':false}", "{'affinity':{}}"));
+    assert_false(same("core/v1/PodSpec", "{'enableServiceLinks':false}", "{}"));
+    assert_true(same("core/v1/ResourceRequirements", "{'limits':{'memory':'1Ki','cpu':'1'}}", "{'limits':{'cpu':'1000m','memory':'1024'}}"));
+    assert_false(same("core/v1/ResourceRequirements", "{'limits':{'cpu':'1'}}", "{'limits':{'memory':'1'}}"));
+    assert_false(same("core/v1/PodSpec", "{'containers':[{'name':'a'}]}", "{'containers':[{'name':'b'}]}"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(members_come_in_the_order_of_the_type), cmocka_unit_test(empty_values_are_left_out_as_go_does),
         cmocka_unit_test(scalars_get_their_canonical_form),      cmocka_unit_test(null_elements_are_zero_values),
         cmocka_unit_test(schemas_keep_their_other_forms),        cmocka_unit_test(mismatches_are_worded_as_go_does),
         cmocka_unit_test(malformed_scalars_end_decoding),        cmocka_unit_test(unknown_members_are_reported_once),
+        cmocka_unit_test(empty_lists_and_maps_stay_until_they_are_written), cmocka_unit_test(comparisons_know_what_is_no_difference),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,7 +4,7 @@
 /* "v1." for the core group. */
 static void named_after_version(struct field_errors *e, const struct json *o, const struct json *spec) {
     const char *name = json_str_or(o, "metadata.name", ""), *wanted = arena_printf(e->arena, "%s.%s", str_of(spec, "version"), str_of(spec, "group"));
-    if (name_path_segment(name).len == 0 && !str_eq(name, wanted))
+    if (*name && name_path_segment(name).len == 0 && !str_eq(name, wanted))
         field_invalid_str(e, FIELD(META, "name"), name, "must be `spec.version+\".\"+spec.group`: \"%s\"", wanted);
 }
 

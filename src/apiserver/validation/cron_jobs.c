@@ -105,7 +105,7 @@ void validate_cron_job(struct field_errors *e, const struct json *o, const struc
     if (zone && (!old || !str_eq(zone, json_str(was, "timeZone")))) time_zone(e, FIELD(SPEC, "timeZone"), zone);
     choice_needed(e, SPEC, spec, "concurrencyPolicy", "Allow Forbid Replace");
     job_spec(e, at, job, json_get(was, "jobTemplate.spec"));
-    if (has(job, "selector")) field_invalid(e, FIELD(at, "selector"), json_member(job, "selector"), "`selector` will be auto-generated");
+    if (has(job, "selector")) field_invalid(e, FIELD(at, "selector"), go_form(e->arena, LABEL_SELECTOR, json_member(job, "selector")), "`selector` will be auto-generated");
     if (json_bool(job, "manualSelector", false)) field_not_supported(e, FIELD(at, "manualSelector"), &json_true, (const char *const[]){"nil", "false", NULL});
     nonnegative(e, SPEC, spec, "successfulJobsHistoryLimit failedJobsHistoryLimit");
     if (!old && strlen(name) > 52) field_invalid_str(e, FIELD(META, "name"), name, "must be no more than 52 characters");

@@ -201,13 +201,12 @@ static void claim(RULE) {
 static const struct json *shown_spec(struct arena *a, const struct json *spec, bool template) {
     static const char claim_type[] = "resource.k8s.io/v1/ResourceClaimSpec";
     if (!template) return go_form(a, claim_type, spec);
-    const struct json *meta = json_member(spec, "metadata");
-    return json_with_member(a, meta ? meta : &json_empty_object, "Spec", go_form(a, claim_type, json_member(spec, "spec")));
+    return json_with_member(a, go_form_of(a, type_find("meta/v1/ObjectMeta"), json_member(spec, "metadata"), NULL), "Spec", go_form(a, claim_type, json_member(spec, "spec")));
 }
 
 static void fixed_spec(struct field_errors *e, const struct json *o, const struct json *old, bool template) {
     const struct json *now = json_member(o, "spec");
-    if (!json_semantic_equal(now, json_member(old, "spec"))) field_invalid(e, SPEC, shown_spec(e->arena, now, template), "field is immutable");
+    if (!same_as(template ? "resource.k8s.io/v1/ResourceClaimTemplateSpec" : "resource.k8s.io/v1/ResourceClaimSpec", now, json_member(old, "spec"))) field_invalid(e, SPEC, shown_spec(e->arena, now, template), "field is immutable");
 }
 
 void validate_resource_claim(struct field_errors *e, const struct json *o, const struct json *old) {
@@ -315,6 +314,6 @@ void validate_resource_claim_status(struct field_errors *e, const struct json *o
     reserved_for(e, STATUS, now, was, has(o, "metadata.deletionTimestamp"));
     const struct json *a = json_member(now, "allocation"), *b = json_member(was, "allocation");
     if (has(now, "allocation") && has(was, "allocation")) {
-        if (!json_semantic_equal(a, b)) field_invalid(e, FIELD(STATUS, "allocation"), go_form(e->arena, "resource.k8s.io/v1/AllocationResult", a), "field is immutable");
+        if (!same_as("resource.k8s.io/v1/AllocationResult", a, b)) field_invalid(e, FIELD(STATUS, "allocation"), go_form(e->arena, "resource.k8s.io/v1/AllocationResult", a), "field is immutable");
     } else if (has(now, "allocation")) allocation(e, FIELD(STATUS, "allocation"), a, json_get(o, "spec.devices"));
 }

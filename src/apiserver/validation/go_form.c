@@ -75,7 +75,7 @@ static const struct json *go_value(struct arena *a, const struct field *f, const
     switch (t->kind) {
     case TYPE_STRUCT:
         if (absent && f && f->pointer) return &json_null;
-        return has_json_names(t) ? (absent ? &json_empty_object : v) : go_form_of(a, t, v, NULL);
+        return go_form_of(a, t, v, NULL);
     case TYPE_LIST: return absent ? &json_null : go_list(a, t, v);
     case TYPE_MAP: return absent ? &json_null : go_map(a, t, v);
     default: break;
@@ -110,6 +110,7 @@ static void add_member(struct arena *a, struct json_object *out, const struct ty
 
 const struct json *go_form_of(struct arena *a, const struct type *t, const struct json *v, const char *order) {
     struct json_object out = {.arena = a};
+    if (has_json_names(t)) return v && v->type != JSON_NULL ? schema_written(a, t, v, WRITTEN_TO_SEND) : &json_empty_object;
     if (str_eq(t->name, "core/v1/PodSpec")) v = move_host_fields(a, v);
     if (order == NULL) order = order_of(t);
     if (order == NULL) {
@@ -123,7 +124,7 @@ const struct json *go_form_of(struct arena *a, const struct type *t, const struc
 
 const struct json *go_form(struct arena *a, const char *type, const struct json *v) {
     const struct type *t = type_find(type);
-    if (v == NULL || t == NULL) return v ? v : &json_null;
+    if (v == NULL || v->type == JSON_NULL || t == NULL) return v ? v : &json_null;
     if (json_is(v, JSON_ARRAY)) {
         struct json_array out = {.arena = a};
         JSON_EACH(item, v) json_array_add(&out, go_form_of(a, t, item, NULL));

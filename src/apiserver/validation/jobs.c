@@ -192,7 +192,7 @@ static void generated_selector(struct field_errors *e, const struct json *o) {
     has_label(e, labels, "batch.kubernetes.io/job-name", name);
     const struct json *expected = json_make(e->arena, "{'batch.kubernetes.io/controller-uid':%s,'batch.kubernetes.io/job-name':%s,'controller-uid':%s,'job-name':%s}", uid, name, uid, name);
     if (selector_valid(e->arena, selector) && !selector_matches(e->arena, selector, expected))
-        field_invalid(e, FIELD(SPEC, "selector"), selector, "`selector` not auto-generated");
+        field_invalid(e, FIELD(SPEC, "selector"), go_form(e->arena, LABEL_SELECTOR, selector), "`selector` not auto-generated");
 }
 
 static bool true_condition(const struct json *o, const char *type) {
@@ -218,11 +218,11 @@ static void job_update(struct field_errors *e, const struct json *o, const struc
     if (strcmp(mode, "Indexed") != 0) fixed(e, FIELD(SPEC, "completions"), completions ? completions : &json_null, json_member(was, "completions") ? json_member(was, "completions") : &json_null);
     else if (completions && !json_equal(completions, json_member(was, "completions")) && !json_equal(completions, json_member(now, "parallelism")))
         field_invalid(e, FIELD(SPEC, "completions"), completions, "can only be modified in tandem with spec.parallelism");
-    fixed_members(e, SPEC, now, was, "selector");
+    fixed_as(e, FIELD(SPEC, "selector"), LABEL_SELECTOR, json_member(now, "selector"), json_member(was, "selector"));
     bool suspended = json_bool(was, "suspend", false), not_started = !has(old, "status.startTime");
     if (suspended && not_started) old_template = with_scheduling(e->arena, old_template, template);
-    if (!json_semantic_equal(template, old_template)) {
-        const struct json *meta = json_member(template, "metadata");
+    if (!same_as("core/v1/PodTemplateSpec", template, old_template)) {
+        const struct json *meta = go_form(e->arena, "meta/v1/ObjectMeta", json_member(template, "metadata"));
         struct json_object shown = {.arena = e->arena};
         JSON_EACH_MEMBER(m, meta) json_object_add(&shown, m->key, &m->value);
         json_object_add(&shown, "Spec", go_form(e->arena, "core/v1/PodSpec", json_member(template, "spec")));
@@ -232,7 +232,7 @@ static void job_update(struct field_errors *e, const struct json *o, const struc
                                                                {"managedBy", NULL}, {"successPolicy", "batch/v1/SuccessPolicy"}};
     for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
         const struct json *x = json_member(now, kept[i].name), *y = json_member(was, kept[i].name);
-        if (json_semantic_equal(x, y)) continue;
+        if (kept[i].type ? same_as(kept[i].type, x, y) : json_equal(x, y)) continue;
         field_invalid(e, FIELD(SPEC, kept[i].name), kept[i].type ? go_form(e->arena, kept[i].type, x) : x, "field is immutable");
     }
 }

@@ -129,7 +129,7 @@ void validate_ingress(struct field_errors *e, const struct json *o, const struct
     static const char note[] = "kubernetes.io/ingress.class";
     const struct json *spec = json_member(o, "spec"), *class = json_member(spec, "ingressClassName"), *said = json_member(json_get(o, "metadata.annotations"), note);
     if (!json_len(json_member(spec, "rules")) && !has(spec, "defaultBackend"))
-        field_invalid(e, SPEC, &json_null, "either `defaultBackend` or `rules` must be specified");
+        field_invalid(e, SPEC, json_member(spec, "rules"), "either `defaultBackend` or `rules` must be specified");
     rule_at(e, SPEC, spec, "defaultBackend", backend);
     rule_each(e, SPEC, spec, "rules", ingress_rule);
     rule_each(e, SPEC, spec, "tls", ingress_tls);

@@ -85,21 +85,25 @@ static const struct json *source_form(struct arena *a, const struct json *spec) 
     return go_form_of(a, type_find("core/v1/PersistentVolumeSpec"), spec, PV_SOURCE_ORDER);
 }
 
-/* An affinity may change only from a beta label to its stable successor. */
-static bool affinity_same(const struct json *now, const struct json *old) {
+/* Upstream takes the successor from a map: labels that have none may change to "". */
+static bool label_same(const char *now, const char *old) {
     static const char *const renamed[][2] = {
         {"failure-domain.beta.kubernetes.io/zone", "topology.kubernetes.io/zone"}, {"failure-domain.beta.kubernetes.io/region", "topology.kubernetes.io/region"},
         {"beta.kubernetes.io/os", "kubernetes.io/os"}, {"beta.kubernetes.io/arch", "kubernetes.io/arch"},
         {"beta.kubernetes.io/instance-type", "node.kubernetes.io/instance-type"}};
-    if (json_is(now, JSON_STRING) && json_is(old, JSON_STRING)) {
-        for (size_t i = 0; i < ARRAY_LEN(renamed); i++)
-            if (json_str_is(old, NULL, renamed[i][0]) && json_str_is(now, NULL, renamed[i][1])) return true;
-    }
+    const char *successor = "";
+    for (size_t i = 0; i < ARRAY_LEN(renamed); i++) if (strcmp(old, renamed[i][0]) == 0) successor = renamed[i][1];
+    return strcmp(now, old) == 0 || strcmp(now, successor) == 0;
+}
+
+/* An affinity may change only from a beta label to its stable successor. */
+static bool affinity_same(const struct json *now, const struct json *old) {
     if (json_len(now) == 0 || json_len(now) != json_len(old)) return json_semantic_equal(now, old);
     for (size_t i = 0; json_is(now, JSON_ARRAY) && i < now->len; i++) if (!affinity_same(json_at(now, i), json_at(old, i))) return false;
     JSON_EACH_MEMBER(m, now) {
         const struct json *was = json_member(old, m->key);
-        if (strcmp(m->key, "values") == 0 ? !json_equal(&m->value, was) : !affinity_same(&m->value, was)) return false;
+        bool same = strcmp(m->key, "key") == 0 ? label_same(text_of(&m->value), text_of(was)) : affinity_same(&m->value, was);
+        if (!same) return false;
     }
     return true;
 }
@@ -188,7 +192,7 @@ static void claim_update(struct field_errors *e, const struct json *o, const str
     if (bound && json_get(spec, "resources.requests")) spec = json_with(a, spec, "resources.requests.storage", json_get(was, "resources.requests.storage"));
     v = json_member(was, "volumeAttributesClassName");
     if (bound) spec = v ? json_with_member(a, spec, "volumeAttributesClassName", v) : json_without_member(a, spec, "volumeAttributesClassName");
-    if (!json_semantic_equal(spec, was))
+    if (!same_as("core/v1/PersistentVolumeClaimSpec", spec, was))
         field_forbidden(e, SPEC, "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n%s",
                         go_diff(a, go_form(a, "core/v1/PersistentVolumeClaimSpec", was), go_form(a, "core/v1/PersistentVolumeClaimSpec", spec)));
     const struct json *size = json_get(o, "spec.resources.requests.storage"), *old_size = json_get(old, "spec.resources.requests.storage");

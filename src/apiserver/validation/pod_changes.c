@@ -105,7 +105,7 @@ static const struct json *with_old_images(struct arena *a, const struct json *no
     struct json_array out = {.arena = a};
     size_t i = 0;
     JSON_EACH(c, json_member(now, name)) json_array_add(&out, put(a, c, "image", json_member(json_at(json_member(was, name), i++), "image")));
-    return out.len ? json_with_member(a, now, name, json_array_done(&out)) : now;
+    return put(a, now, name, out.len ? json_array_done(&out) : NULL);
 }
 
 static bool begins_with(const struct json *now, const struct json *was) {
@@ -143,7 +143,7 @@ static const struct json *gated_changes(struct field_errors *e, const struct jso
         now = put(a, now, "nodeSelector", old_selector);
     }
     const struct json *mine = json_get(now, "affinity.nodeAffinity"), *theirs = json_get(was, "affinity.nodeAffinity"), *all = json_member(now, "affinity");
-    if (json_semantic_equal(mine, theirs)) return now;
+    if (same_as("core/v1/NodeAffinity", mine, theirs)) return now;
     affinity_mutation(e, mine, theirs);
     if (all == NULL) return theirs ? json_with_member(a, now, "affinity", json_make(a, "{'nodeAffinity':%v}", theirs)) : now;
     if (!has(was, "affinity") && !has(all, "podAffinity") && !has(all, "podAntiAffinity")) return json_without_member(a, now, "affinity");
@@ -159,15 +159,16 @@ static void spec_changes(struct field_errors *e, const struct json *now, const s
     if (!same_containers(e, now, was, "containers") || !same_containers(e, now, was, "initContainers") || !deadline(e, now, was)) return;
     only_added_tolerations(e, json_member(now, "tolerations"), json_member(was, "tolerations"));
     only_deleted_gates(e, json_member(now, "schedulingGates"), json_member(was, "schedulingGates"));
-    if (json_semantic_equal(now, was)) return;
+    if (same_as("core/v1/PodSpec", now, was)) return;
     const struct json *munged = with_old_images(a, with_old_images(a, now, was, "containers"), was, "initContainers");
     static const char *const kept[] = {"activeDeadlineSeconds", "schedulingGates", "tolerations"};
     for (size_t i = 0; i < ARRAY_LEN(kept); i++) munged = put(a, munged, kept[i], json_member(was, kept[i]));
     if (json_int(was, "terminationGracePeriodSeconds", 0) < 0 && json_int(munged, "terminationGracePeriodSeconds", 0) == 1)
         munged = put(a, munged, "terminationGracePeriodSeconds", json_member(was, "terminationGracePeriodSeconds"));
     if (json_len(json_member(was, "schedulingGates"))) munged = gated_changes(e, munged, was);
+    if (same_as("core/v1/PodSpec", munged, was)) return;
     const struct json *x = go_form(a, "core/v1/PodSpec", was), *y = go_form(a, "core/v1/PodSpec", munged);
-    if (!json_semantic_equal(x, y)) field_forbidden(e, SPEC, "pod updates may not change fields other than " UPDATABLE "\n%s", go_diff(a, x, y));
+    field_forbidden(e, SPEC, "pod updates may not change fields other than " UPDATABLE "\n%s", go_diff(a, x, y));
 }
 
 void validate_pod(struct field_errors *e, const struct json *o, const struct json *old) {
@@ -203,7 +204,7 @@ void validate_pod_ephemeral(struct field_errors *e, const struct json *o, const 
         const char *name = status_quote(e->arena, str_of(was, "name"));
         const struct json *now = named_item(json_get(o, "spec.ephemeralContainers"), str_of(was, "name"));
         if (!now) field_forbidden(e, p, "existing ephemeral containers %s may not be removed\n", name);
-        else if (!json_semantic_equal(now, was))
+        else if (!same_as("core/v1/EphemeralContainer", now, was))
             field_forbidden(e, p, "existing ephemeral containers %s may not be changed\n%s", name,
                             go_diff(e->arena, go_form(e->arena, "core/v1/EphemeralContainer", was), go_form(e->arena, "core/v1/EphemeralContainer", now)));
     }
@@ -259,7 +260,7 @@ static const struct json *compare_resized(struct field_errors *e, const struct j
         const struct json *y = json_at(json_member(was, kind), i++);
         bool init = *kind == 'i', sidecar = json_str_is(c, "restartPolicy", "Always");
         const struct json *x = init && !sidecar ? c : without_compute(e->arena, c, y);
-        if (!json_semantic_equal(x, y))
+        if (!same_as("core/v1/Container", x, y))
             field_forbidden(e, SPEC, "%s", !init ? "only cpu and memory resources are mutable" : sidecar ? "only cpu and memory resources for sidecar containers are mutable"
                                                                                                  : "resources for non-sidecar init containers are immutable");
         json_array_add(&out, x);
@@ -293,7 +294,7 @@ void validate_pod_resize(struct field_errors *e, const struct json *o, const str
     resized(e, now, was, "initContainers");
     resized(e, now, was, "containers");
     const struct json *munged = compare_resized(e, compare_resized(e, now, was, "containers"), was, "initContainers");
-    if (e->len == 0 && !json_semantic_equal(munged, was)) field_forbidden(e, SPEC, "only cpu and memory resources are mutable");
+    if (e->len == 0 && !same_as("core/v1/PodSpec", munged, was)) field_forbidden(e, SPEC, "only cpu and memory resources are mutable");
 }
 
 void validate_binding(struct field_errors *e, const struct json *o, const struct json *old) {

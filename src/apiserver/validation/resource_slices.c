@@ -102,7 +102,7 @@ static void node_choice(RULE) {
         place(&s, "nodeSelector");
         node_selector(e, FIELD(p, "nodeSelector"), json_member(o, "nodeSelector"));
         if (json_len(terms) != 1)
-            field_invalid(e, FIELD(FIELD(p, "nodeSelector"), "nodeSelectorTerms"), json_len(terms) ? go_form(e->arena, "core/v1/NodeSelectorTerm", terms) : &json_empty_array, "must have exactly one node selector term");
+            field_invalid(e, FIELD(FIELD(p, "nodeSelector"), "nodeSelectorTerms"), go_form(e->arena, "core/v1/NodeSelectorTerm", terms), "must have exactly one node selector term");
     }
     if (has(o, "allNodes")) {
         if (json_bool(o, "allNodes", false)) place(&s, "allNodes");

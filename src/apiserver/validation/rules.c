@@ -190,6 +190,15 @@ void fixed(struct field_errors *e, const struct field_path *p, const struct json
     if (!json_semantic_equal(now, old)) field_invalid(e, p, now, "field is immutable");
 }
 
+bool same_as(const char *type, const struct json *now, const struct json *old) {
+    bool here = now && now->type != JSON_NULL, there = old && old->type != JSON_NULL;
+    return here == there && schema_semantic_equal(type_find(type), now, old);
+}
+
+void fixed_as(struct field_errors *e, const struct field_path *p, const char *type, const struct json *now, const struct json *old) {
+    if (!same_as(type, now, old)) field_invalid(e, p, go_form(e->arena, type, now), "field is immutable");
+}
+
 void fixed_members(RULE, const struct json *old, const char *names) {
     EACH_WORD(name, e->arena, names) fixed(e, FIELD(p, name), json_member(o, name), json_member(old, name));
 }

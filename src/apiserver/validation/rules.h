@@ -44,6 +44,9 @@ void condition_list(RULE);
 /* ---- changes ---- */
 void fixed(struct field_errors *e, const struct field_path *p, const struct json *now, const struct json *old); /* "field is immutable" */
 void fixed_members(RULE, const struct json *old, const char *names);
+bool same_as(const char *type, const struct json *now, const struct json *old); /* as Go compares values of the type (schema_semantic_equal) */
+void fixed_as(struct field_errors *e, const struct field_path *p, const char *type, const struct json *now, const struct json *old);
+#define LABEL_SELECTOR "meta/v1/LabelSelector"
 
 /* ---- Go's view (go_form.c) ---- */
 /* The value as Go's JSON encoder shows upstream's internal type, which has no JSON names: {"Type":"X","LocalhostProfile":null}.

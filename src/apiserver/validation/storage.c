@@ -21,8 +21,9 @@ static void parameters(RULE, bool may_be_empty) {
     if (!may_be_empty && json_len(o) == 0) field_required(e, p, "must contain at least one key/value pair");
 }
 
+/* As reflect.DeepEqual has it: parameters that are empty are not those that are absent. */
 static void no_update(struct field_errors *e, const struct json *o, const struct json *old, const char *name) {
-    if (!json_semantic_equal(json_member(o, name), json_member(old, name))) field_forbidden(e, FIELD(NULL, name), "updates to %s are forbidden.", name);
+    if (!json_equal(json_member(o, name), json_member(old, name))) field_forbidden(e, FIELD(NULL, name), "updates to %s are forbidden.", name);
 }
 
 void validate_storage_class(struct field_errors *e, const struct json *o, const struct json *old) {
@@ -143,7 +144,8 @@ void validate_csi_driver(struct field_errors *e, const struct json *o, const str
 
 void validate_csi_capacity(struct field_errors *e, const struct json *o, const struct json *old) {
     if (old) {
-        fixed_members(e, NULL, o, old, "nodeTopology storageClassName");
+        fixed_as(e, FIELD(NULL, "nodeTopology"), LABEL_SELECTOR, json_member(o, "nodeTopology"), json_member(old, "nodeTopology"));
+        fixed_members(e, NULL, o, old, "storageClassName");
         return;
     }
     label_selector(e, FIELD(NULL, "nodeTopology"), json_member(o, "nodeTopology"));

@@ -67,9 +67,9 @@ static void selected_template(struct field_errors *e, const struct json *spec, c
     const struct field_path *at = FIELD(SPEC, "selector");
     if (!selector) field_required(e, at, "");
     label_selector(e, at, selector);
-    if (selector && selector_empty(selector)) field_invalid(e, at, selector, "empty selector is invalid for deployment");
+    if (selector && selector_empty(selector)) field_invalid(e, at, go_form(e->arena, LABEL_SELECTOR, selector), "empty selector is invalid for deployment");
     if (!selector_valid(e->arena, selector)) {
-        field_invalid(e, at, selector, "invalid label selector");
+        field_invalid(e, at, go_form(e->arena, LABEL_SELECTOR, selector), "invalid label selector");
         return;
     }
     if (!selector_empty(selector) || !selector) template_labels(e, template, selector);
@@ -105,14 +105,14 @@ void validate_deployment(struct field_errors *e, const struct json *o, const str
         nonnegative(e, SPEC, spec, "progressDeadlineSeconds");
         if (n <= json_int(spec, "minReadySeconds", 0)) field_invalid_int(e, FIELD(SPEC, "progressDeadlineSeconds"), n, "must be greater than minReadySeconds");
     }
-    if (old) fixed_members(e, SPEC, spec, json_member(old, "spec"), "selector");
+    if (old) fixed_as(e, FIELD(SPEC, "selector"), LABEL_SELECTOR, json_member(spec, "selector"), json_get(old, "spec.selector"));
 }
 
 void validate_replica_set(struct field_errors *e, const struct json *o, const struct json *old) {
     const struct json *spec = json_member(o, "spec");
     nonnegative(e, SPEC, spec, "replicas minReadySeconds");
     selected_template(e, spec, old);
-    if (old) fixed_members(e, SPEC, spec, json_member(old, "spec"), "selector");
+    if (old) fixed_as(e, FIELD(SPEC, "selector"), LABEL_SELECTOR, json_member(spec, "selector"), json_get(old, "spec.selector"));
 }
 
 /* ---- status: counts that cannot exceed each other ---- */
@@ -202,10 +202,10 @@ static void daemon_strategy(RULE) {
 void validate_daemon_set(struct field_errors *e, const struct json *o, const struct json *old) {
     const struct json *spec = json_member(o, "spec"), *selector = selector_of(spec), *template = json_member(spec, "template");
     const struct field_path *at = FIELD(SPEC, "selector");
-    if (old) fixed_members(e, SPEC, spec, json_member(old, "spec"), "selector");
+    if (old) fixed_as(e, FIELD(SPEC, "selector"), LABEL_SELECTOR, json_member(spec, "selector"), json_get(old, "spec.selector"));
     label_selector(e, at, selector);
     if (selector_valid(e->arena, selector)) template_labels(e, template, selector);
-    if (selector && selector_empty(selector)) field_invalid(e, at, selector, "empty selector is invalid for daemonset");
+    if (selector && selector_empty(selector)) field_invalid(e, at, go_form(e->arena, LABEL_SELECTOR, selector), "empty selector is invalid for daemonset");
     pod_template(e, TEMPLATE, template, old_spec(old));
     always_restarts(e, template, "DaemonSet");
     nonnegative(e, SPEC, spec, "minReadySeconds");
@@ -282,9 +282,9 @@ static void stateful_spec(RULE, const struct json *old) {
     if (!old) named(e, p, o, "serviceName", name_dns1123_label);
     if (!selector) field_required(e, at, "");
     label_selector(e, at, selector);
-    if (selector && selector_empty(selector)) field_invalid(e, at, selector, "empty selector is invalid for statefulset");
+    if (selector && selector_empty(selector)) field_invalid(e, at, go_form(e->arena, LABEL_SELECTOR, selector), "empty selector is invalid for statefulset");
     if (!selector_valid(e->arena, selector)) {
-        field_invalid(e, at, selector, NULL);
+        field_invalid(e, at, go_form(e->arena, LABEL_SELECTOR, selector), NULL);
     } else {
         const struct json *t = stateful_template(e->arena, o);
         const struct json *meta = json_member(t, "metadata");
@@ -306,7 +306,7 @@ void validate_stateful_set(struct field_errors *e, const struct json *o, const s
         now = json_without_member(e->arena, now, changeable[i]);
         was = json_without_member(e->arena, was, changeable[i]);
     }
-    if (!json_semantic_equal(now, was))
+    if (!same_as("apps/v1/StatefulSetSpec", now, was))
         field_forbidden(e, SPEC, "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden");
 }
 
