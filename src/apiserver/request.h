@@ -33,6 +33,7 @@ struct answer {
     struct tls_config *tls;     /* a reference that is held until the start */
     const char *location;       /* of a redirection, else NULL */
     bool no_transform;          /* never a table or metadata */
+    bool no_sniff;              /* browsers take the content type as it is told */
     int retry_after;            /* seconds, of a refusal; 0: not told */
 };
 struct list_answer {

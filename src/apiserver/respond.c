@@ -54,6 +54,7 @@ static void common_headers(struct request *r, struct head *h, const char *conten
     head_add(h, "audit-id", r->audit_id);
     head_add(h, "cache-control", "no-cache, private");
     if (content_type) head_add(h, "content-type", content_type);
+    if (r->answer.no_sniff) head_add(h, "x-content-type-options", "nosniff");
     if (r->answer.location) head_add(h, "location", r->answer.location);
     flow_headers(r, h, (void (*)(void *, const char *, const char *))head_add);
     for (size_t i = 0; i < r->warnings.len; i++)

@@ -113,6 +113,8 @@ static void fail(struct store *s, struct commit *batch, struct error *error) {
     if (!s->failing) log_error("%s", error->message);
     s->failing = true;
     pthread_mutex_lock(&s->lock);
+    free(s->refusal);
+    s->refusal = xstrdup(error->message);
     struct commit **end = &batch;
     while (*end) end = &(*end)->next;
     *end = take_queue(s);
@@ -123,16 +125,26 @@ static void fail(struct store *s, struct commit *batch, struct error *error) {
     error_free(error);
 }
 
+static void recovered(struct store *s) {
+    log_info("commits succeed again");
+    s->failing = false;
+    pthread_mutex_lock(&s->lock);
+    free(s->refusal);
+    s->refusal = NULL;
+    pthread_mutex_unlock(&s->lock);
+}
+
 static void process(struct store *s, struct commit *batch, struct store_snapshot *snap) {
     prepare(batch);
+    atomic_store(&s->writing_since, clock_monotonic(s->clock));
     struct error *e = s->backend->write ? s->backend->write(s->backend, batch) : NULL;
+    atomic_store(&s->writing_since, 0);
     if (e) {
         store_snapshot_free(snap);
         fail(s, batch, e);
         return;
     }
-    if (s->failing) log_info("commits succeed again");
-    s->failing = false;
+    if (s->failing) recovered(s);
     account(s, batch);
     rings_add(batch);
     publish(s, snap);
@@ -230,4 +242,13 @@ struct error *store_commit_wait(struct store *s, const struct store_op *ops, siz
         if (atomic_load(&w.done)) return w.error;
         syscall(SYS_futex, &s->wake_word, FUTEX_WAIT_PRIVATE, word, NULL, NULL, 0);
     }
+}
+
+struct error *store_health(struct store *s, int64_t patience) {
+    int64_t since = atomic_load(&s->writing_since);
+    if (since != 0 && clock_monotonic(s->clock) - since > patience) return error_new("a commit is not done after %lld s", (long long)(patience / NSEC_PER_SEC));
+    pthread_mutex_lock(&s->lock);
+    struct error *e = s->refusal ? error_new("the last commit failed: %s", s->refusal) : NULL;
+    pthread_mutex_unlock(&s->lock);
+    return e;
 }

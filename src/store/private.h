@@ -117,6 +117,8 @@ struct store {
 
     pthread_t thread;
     bool failing; /* the last batch was refused: the reason is logged once */
+    char *refusal; /* that reason, else NULL; `lock` */
+    _Atomic int64_t writing_since; /* the disk has had a batch since then (monotonic); 0: it has none */
     int64_t compact_due;
     _Atomic uint32_t wake_word; /* futex of store_commit_wait; changes after each batch */
     _Atomic uint64_t commits, syncs, memory;

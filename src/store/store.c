@@ -233,6 +233,7 @@ static void store_free(struct store *s) {
     map_free(&s->table_names, NULL);
     free(s->tables);
     free(s->transforms);
+    free(s->refusal);
     free(s);
 }
 

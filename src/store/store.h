@@ -95,6 +95,9 @@ typedef void store_done_fn(uint64_t revision, const struct error *error, void *a
  * ops of a commit get the same revision, which is returned in *revision. */
 MUST_CHECK struct error *store_commit(struct store *s, const struct store_op *ops, size_t n, store_done_fn *done,
                                       void *arg, uint64_t *revision);
+/* Why commits may not become durable: the last one was refused, or the disk has not finished one for longer than `patience`
+ * (nanoseconds). NULL: all is well. Any thread; does not wait for the disk. */
+MUST_CHECK struct error *store_health(struct store *s, int64_t patience);
 /* The same, blocking until durable. */
 MUST_CHECK struct error *store_commit_wait(struct store *s, const struct store_op *ops, size_t n, uint64_t *revision);
 
