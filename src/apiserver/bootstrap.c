@@ -1,6 +1,7 @@
 /* Objects that every cluster has: those of api/bootstrap, adapted to this server's addresses, the configuration for
  * extension servers, and the kubernetes service's endpoints, which follow the advertised address. */
 #include "apiserver/bootstrap.h"
+#include "apiserver/parts.h"
 #include "schema/ip.h"
 
 struct boot {
@@ -76,10 +77,17 @@ static const struct json *adapt_apiservice(struct boot *b, const struct json *o)
                                                                     time_format(now, clock_wall(b->server->clock))));
 }
 
+static const struct json *adapt_flow_schema(struct boot *b, const struct json *o) {
+    char now[TIME_STRING_MAX];
+    const struct json *list = json_append(&b->arena, &json_empty_array, flow_dangling(&b->arena, o, true, time_format(now, clock_wall(b->server->clock))));
+    return json_with(&b->arena, o, "status.conditions", list);
+}
+
 /* `follows`: changed at every start to what this server is now. */
 static const struct { const char *kind; const struct json *(*fn)(struct boot *, const struct json *); bool follows; } adapters[] = {
     {"Service", adapt_service, false}, {"IPAddress", adapt_address, false}, {"ServiceCIDR", adapt_range, false},
     {"Endpoints", adapt_endpoints, true}, {"EndpointSlice", adapt_slice, true}, {"APIService", adapt_apiservice, false},
+    {"FlowSchema", adapt_flow_schema, false},
 };
 
 static const struct json *adapt(struct boot *b, const char *kind, const struct json *o, bool *follows) {

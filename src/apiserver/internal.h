@@ -52,6 +52,7 @@ struct apiserver {
     struct webhooks *webhooks;
     struct policies *policies;
     struct definitions *definitions;
+    struct flow_conditions *flow_conditions;
     struct connector *connector;
     struct tls_cache *tls_cache;
     struct metrics_api *metrics_api;

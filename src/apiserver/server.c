@@ -64,6 +64,7 @@ static struct error *start(struct apiserver *s) {
     TRY(oidc_from_flags(s));
     TRY(bootstrap_run(s));
     s->definitions = definitions_new(s);
+    s->flow_conditions = flow_conditions_new(s);
     return metrics_api_register(s);
 }
 
@@ -96,6 +97,7 @@ void apiserver_shutdown(struct apiserver *s) {
 void apiserver_free(struct apiserver *s) {
     if (s == NULL) return;
     definitions_free(s->definitions);
+    flow_conditions_free(s->flow_conditions);
     worker_pool_close(s->workers);
     worker_pool_close(s->converters);
     apiservices_free(s->apiservices);

@@ -18,7 +18,7 @@ begin_fn service_begin;
 /* strategy_core.c */
 create_fn lease_create, account_create, namespace_create, node_create, claim_create, volume_create;
 update_fn lease_update, account_update, namespace_update, namespace_status, claim_update, volume_status;
-create_fn flow_schema_create, limit_range_create;
+create_fn limit_range_create;
 /* strategy_workloads.c */
 create_fn daemonset_create, job_create;
 update_fn daemonset_update, daemonset_status;

@@ -108,13 +108,3 @@ const struct json *volume_status(struct change *c, const struct json *o, const s
     const struct json *when = same ? had : json_string(a, time_now(a, c->r));
     return when ? json_with(a, o, "status.lastPhaseTransitionTime", when) : o;
 }
-
-/* Does the priority level that it names exist? */
-const struct json *flow_schema_create(struct change *c, const struct json *o) {
-    struct arena *a = c->r->arena;
-    const char *level = json_str_or(o, "spec.priorityLevelConfiguration.name", "");
-    cleanup_doc struct doc *d = registry_get(c->r->server, &resource_flowcontrol_prioritylevelconfigurations, "", level);
-    const char *message = arena_printf(a, "This FlowSchema references the PriorityLevelConfiguration object named \"%s\" %s", level, d ? "and it exists" : "but there is no such object");
-    return json_with(a, o, "status.conditions", json_make(a, "[{'type':'Dangling','status':%s,'lastTransitionTime':%s,'reason':%s,'message':%s}]", d ? "False" : "True",
-                                                           time_now(a, c->r), d ? "Found" : "NotFound", message));
-}

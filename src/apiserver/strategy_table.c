@@ -46,7 +46,7 @@ const struct strategy strategies[] = {
     {&resource_rbac_clusterrolebindings, CREATES_ON_UPDATE, .begin = role_binding_begin},
     {&resource_scheduling_priorityclasses, WHOLE},
     {&resource_node_runtimeclasses, NEEDS_VERSION},
-    {&resource_flowcontrol_flowschemas, STATUS | COUNTED | STATUS_KEEPS_META, flow_schema_create},
+    {&resource_flowcontrol_flowschemas, STATUS | COUNTED | STATUS_KEEPS_META},
     {&resource_flowcontrol_prioritylevelconfigurations, STATUS | COUNTED | STATUS_KEEPS_META},
     /* storage, resource */
     {&resource_storage_csidrivers, NEEDS_VERSION | COUNTS_UPDATES},

@@ -160,9 +160,34 @@ static void hands_are_dealt_as_upstream_deals_them(void **state) {
     }
 }
 
+static const struct json *dangling(struct doc *d) { return json_at(json_get(d->root, "status.conditions"), 0); }
+
+static void wait_dangling(struct server *s, const char *name, const char *status) {
+    for (int i = 0; i < 5000; i++) {
+        cleanup_doc struct doc *d = store_get(s->store, store_table(s->store, "flowschemas"), name);
+        if (d && json_str_is(dangling(d), "status", status)) return;
+        usleep(1000);
+    }
+    fail_msg("%s does not become Dangling=%s", name, status);
+}
+
+static void a_schema_learns_later_whether_its_level_exists(void **state) {
+    struct server *s = *state;
+    OK(create(s, &resource_flowcontrol_flowschemas,
+              "{'metadata':{'name':'lost'},'spec':{'priorityLevelConfiguration':{'name':'nowhere'},'rules':[{'subjects':[{'kind':'Group','group':{'name':'g'}}],"
+              "'nonResourceRules':[{'verbs':['get'],'nonResourceURLs':['/x']}]}]}}"));
+    wait_dangling(s, "lost", "True");
+    OK(create(s, &resource_flowcontrol_prioritylevelconfigurations, "{'metadata':{'name':'nowhere'},'spec':{'type':'Limited','limited':{'limitResponse':{'type':'Reject'}}}}"));
+    wait_dangling(s, "lost", "False");
+    cleanup_doc struct doc *d = store_get(s->store, store_table(s->store, "flowschemas"), "lost");
+    assert_string_equal(json_str(dangling(d), "message"), "This FlowSchema references the PriorityLevelConfiguration object named \"nowhere\" and it exists");
+    assert_string_equal(json_str(json_at(json_get(d->root, "metadata.managedFields"), 0), "manager"), "api-priority-and-fairness-config-consumer-v1");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_answer_names_schema_and_level, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_schema_learns_later_whether_its_level_exists, setup, teardown),
         cmocka_unit_test_setup_teardown(who_finds_no_seat_waits_for_one, setup, teardown),
         cmocka_unit_test_setup_teardown(nobody_waits_for_ever, setup, teardown),
         cmocka_unit_test_setup_teardown(a_server_that_stops_refuses_who_waits, setup, teardown),
