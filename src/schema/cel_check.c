@@ -220,6 +220,9 @@ static const struct cel_static *call(struct checker *c, const struct scope *scop
 
 /* ---- macros and aggregates ---- */
 
+/* Whether keys of the type can be sorted by. */
+static bool is_ordered(const struct cel_static *s) { return s->kind <= CEL_BYTES || s->kind == CEL_TIMESTAMP || s->kind == CEL_DURATION; }
+
 static const struct cel_static *macro(struct checker *c, const struct scope *scope, struct cel_node *n) {
     static const struct cel_static key = {.kind = CEL_STRING}, index = {.kind = CEL_INT};
     const struct cel_static *range = infer(c, scope, n->target);
@@ -246,6 +249,13 @@ static const struct cel_static *macro(struct checker *c, const struct scope *sco
     case MACRO_MAP:
     case MACRO_TRANSFORM_LIST: return known(c, CEL_LIST, last);
     case MACRO_TRANSFORM_MAP: return known(c, CEL_MAP, last);
+    case MACRO_TRANSFORM_ENTRY:
+        if (last->kind == CEL_MAP || last->kind == CEL_DYN) return known(c, CEL_MAP, last->element);
+        return fail(c, n, arena_printf(c->arena, "found no matching overload for 'cel.@mapInsert' applied to '(map(dyn, dyn), %s)'", name_of(c->arena, last)));
+    case MACRO_SORT_BY:
+        if (!map && is_ordered(last)) return range;
+        return fail(c, n, arena_printf(c->arena, "found no matching overload for '@sortByAssociatedKeys' applied to '%s.(%s)'", name_of(c->arena, range),
+                                       name_of(c->arena, known(c, CEL_LIST, last))));
     case MACRO_OPT_MAP: return known(c, CEL_OPTIONAL, last);
     default: return last;
     }
@@ -276,9 +286,69 @@ static const struct cel_static *infer(struct checker *c, const struct scope *sco
     return n->known;
 }
 
+/* ---- what is refused although it has a type: literals that a function can make nothing of, lists and maps of several types
+ * (cel.ValidateDurationLiterals, …TimestampLiterals, …RegexLiterals, …HomogeneousAggregateLiterals) ---- */
+
+static const struct { const char *name, *args; } validated[] = {{"duration", "s"}, {"timestamp", "s"}, {"matches", "s.s"}};
+
+static bool works(struct checker *c, const char *name, const char *args, const struct cel_value *literal) {
+    static const struct cel_scope scope;
+    const struct cel_value *both[] = {literal, literal}; /* what is matched does not matter */
+    for (size_t i = 0; cel_libraries[i]; i++)
+        for (const struct cel_function *f = cel_libraries[i]; f->name; f++) {
+            if (!str_eq(f->name, name) || !str_eq(f->args, args)) continue;
+            struct cel_run r = {.arena = c->arena, .scope = &scope, .max_cost = UINT64_MAX};
+            f->call(&r, both);
+            return r.problem == NULL;
+        }
+    return true;
+}
+
+/* Whether the type that is known is the one that cel-go knows: it follows the results of functions and variables of policies further. */
+static bool is_certain(const struct checker *c, const struct cel_node *n) {
+    const struct cel_static *s = n->known;
+    if ((s->kind == CEL_LIST || s->kind == CEL_MAP) && (s->type || n->argc == 0 || s->element == NULL || s->element->kind == CEL_DYN)) return false;
+    if (s->kind != CEL_DYN && s->kind != CEL_OPTIONAL) return true;
+    while (n->kind == NODE_SELECT) n = n->target;
+    return n->kind == NODE_IDENT && find_var(c, n->name) && !str_eq(n->name, "variables");
+}
+
+static void one_type(struct checker *c, const struct cel_node *n, size_t first, size_t step) {
+    const char *expected = NULL;
+    for (size_t i = first; i < n->argc; i += step) {
+        const struct cel_static *s = n->args[i]->known;
+        bool optional = n->optional_args && (step == 1 ? n->optional_args[i] : first == 1 && n->optional_args[i / 2]);
+        if (!is_certain(c, n->args[i])) continue;
+        if (optional) s = s->kind == CEL_OPTIONAL && s->element ? s->element : &dyn;
+        const char *found = name_of(c->arena, s);
+        if (expected == NULL) expected = found;
+        if (str_eq(expected, found)) continue;
+        cel_problem_add(&c->problems, n->args[i]->pos, "expected type '%s' but found '%s'", expected, found);
+        if (step == 1) return; /* of a list only the first one is told */
+    }
+}
+
+/* `exempt`: an argument of a function that takes values of any types. */
+static void validate(struct checker *c, const struct cel_node *n, bool exempt) {
+    if (n == NULL) return;
+    exempt |= n->kind == NODE_CALL && str_eq(n->name, "format");
+    validate(c, n->target, exempt);
+    for (size_t i = 0; i < n->argc; i++) validate(c, n->args[i], exempt);
+    if (n->kind == NODE_LIST && !exempt) one_type(c, n, 0, 1);
+    for (size_t k = 0; n->kind == NODE_MAP && !exempt && k < 2; k++) one_type(c, n, k, 2);
+    for (size_t i = 0; n->kind == NODE_CALL && n->argc == 1 && i < ARRAY_LEN(validated); i++) {
+        const struct cel_node *literal = n->args[0];
+        bool member = strchr(validated[i].args, '.') != NULL;
+        if (!str_eq(n->name, validated[i].name) || member != (n->target != NULL)) continue;
+        if (literal->kind == NODE_LITERAL && literal->literal->kind == CEL_STRING && !works(c, n->name, validated[i].args, literal->literal))
+            cel_problem_add(&c->problems, literal->pos, "invalid %s argument", n->name);
+    }
+}
+
 struct error *cel_check(struct arena *a, const char *text, const struct cel_env *env, struct cel_node *root) {
     struct checker c = {.arena = a, .env = env, .problems = {.arena = a, .text = text}};
     infer(&c, NULL, root);
+    if (c.problems.len == 0) validate(&c, root, false);
     return cel_problems_done(&c.problems);
 }
 

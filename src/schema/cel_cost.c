@@ -400,14 +400,15 @@ static uint64_t round_cost(const struct cel_node *n, const struct estimate *body
     case MACRO_EXISTS: return plus(first, 4);
     case MACRO_EXISTS_ONE: return plus(first, 2);
     case MACRO_FILTER: return plus(first, 13);
-    case MACRO_TRANSFORM_MAP: return plus(plus(last, 3), filtered ? first : 0);
+    case MACRO_TRANSFORM_MAP:
+    case MACRO_TRANSFORM_ENTRY: return plus(plus(last, 3), filtered ? first : 0);
     default: return plus(plus(last, LIST_COST + 2), filtered ? first : 0);
     }
 }
 
 static struct estimate cost_loop(const struct coster *c, const struct local *scope, const struct cel_node *n) {
     struct estimate range = walk(c, scope, n->target), body[2] = {{0}};
-    bool list = n->target->known->kind == CEL_LIST, counts = n->macro <= MACRO_EXISTS_ONE, map = n->macro == MACRO_TRANSFORM_MAP;
+    bool list = n->target->known->kind == CEL_LIST, counts = n->macro <= MACRO_EXISTS_ONE, map = n->macro == MACRO_TRANSFORM_MAP || n->macro == MACRO_TRANSFORM_ENTRY;
     struct local first = {scope, n->name, iteration(c, n, &range, n->name2 != NULL || !list)};
     struct local second = {&first, n->name2 ? n->name2 : "", iteration(c, n, &range, false)};
     for (size_t i = 0; i < n->argc && i < ARRAY_LEN(body); i++) body[i] = walk(c, &second, n->args[i]);

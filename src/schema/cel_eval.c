@@ -198,7 +198,7 @@ struct loop {
     const struct cel_node *node;
     const struct cel_value **items;
     struct cel_entry *entries;
-    size_t count, hits;
+    size_t count, room, hits;
     bool done;
     const char *first_problem;
 };
@@ -211,6 +211,26 @@ static const struct cel_value *in_frames(struct cel_run *r, const struct cel_nod
     const struct cel_value *v = eval(r, body);
     r->frames = before;
     return v;
+}
+
+/* The entries that a round gives: mostly one. */
+static bool insert_entries(struct cel_run *r, struct loop *l, const struct cel_value *map) {
+    if (map->kind != CEL_MAP) return no_overload(r) != NULL;
+    for (size_t i = 0; i < cel_size(map); i++) {
+        struct cel_entry e = cel_entry_at(r->arena, map, i);
+        for (size_t k = 0; k < l->count; k++) {
+            if (!cel_equal(r->arena, l->entries[k].key, e.key)) continue;
+            r->problem = arena_printf(r->arena, "insert failed: key %s already exists", json_text(r->arena, cel_to_json(r->arena, e.key)));
+            return false;
+        }
+        if (l->count == l->room) {
+            size_t room = l->room ? l->room * 2 : 8;
+            l->entries = arena_grow(r->arena, l->entries, l->room * sizeof(*l->entries), room * sizeof(*l->entries));
+            l->room = room;
+        }
+        l->entries[l->count++] = e;
+    }
+    return true;
 }
 
 /* One round of a comprehension. False: a problem that ends it. */
@@ -234,9 +254,15 @@ static bool round_of(struct cel_run *r, struct loop *l, const struct cel_value *
     if (condition && !v->b) return true;
     if (n->macro == MACRO_FILTER) v = first;
     else if (filtered && (v = in_frames(r, n, first, second, n->args[1])) == NULL) return false;
+    if (n->macro == MACRO_TRANSFORM_ENTRY) return insert_entries(r, l, v);
     if (n->macro == MACRO_TRANSFORM_MAP) l->entries[l->count++] = (struct cel_entry){first, v};
     else l->items[l->count++] = v;
     return true;
+}
+
+static const struct cel_value *sorted_by(struct cel_run *r, const struct cel_value *list, const struct cel_value *keys) {
+    const struct cel_value *v = list->kind == CEL_LIST ? cel_sort(r, list, keys) : no_overload(r);
+    return r->problem ? NULL : v;
 }
 
 static const struct cel_value *comprehension(struct cel_run *r, const struct cel_node *n) {
@@ -262,7 +288,9 @@ static const struct cel_value *comprehension(struct cel_run *r, const struct cel
         }
         return cel_bool(l.done == (n->macro == MACRO_EXISTS));
     case MACRO_EXISTS_ONE: return cel_bool(l.hits == 1);
-    case MACRO_TRANSFORM_MAP: return map_of(r, l.entries, l.count);
+    case MACRO_TRANSFORM_MAP:
+    case MACRO_TRANSFORM_ENTRY: return map_of(r, l.entries, l.count);
+    case MACRO_SORT_BY: return sorted_by(r, range, cel_list(r->arena, l.items, l.count));
     default: return cel_list(r->arena, l.items, l.count);
     }
 }

@@ -60,7 +60,8 @@ const char *cel_kind_name(enum cel_kind kind);
 /* ---- syntax ---- */
 
 enum node_kind { NODE_LITERAL, NODE_IDENT, NODE_SELECT, NODE_CALL, NODE_LIST, NODE_MAP, NODE_MACRO };
-enum macro { MACRO_ALL, MACRO_EXISTS, MACRO_EXISTS_ONE, MACRO_MAP, MACRO_FILTER, MACRO_OPT_MAP, MACRO_OPT_FLAT_MAP, MACRO_TRANSFORM_LIST, MACRO_TRANSFORM_MAP };
+enum macro { MACRO_ALL, MACRO_EXISTS, MACRO_EXISTS_ONE, MACRO_MAP, MACRO_FILTER, MACRO_OPT_MAP, MACRO_OPT_FLAT_MAP, MACRO_TRANSFORM_LIST, MACRO_TRANSFORM_MAP,
+    MACRO_TRANSFORM_ENTRY, MACRO_SORT_BY };
 
 /* What is known of a value before it is there. */
 struct cel_static {
@@ -126,6 +127,8 @@ struct cel_function {
     cel_fn *call;
 };
 extern const struct cel_function cel_strings[], cel_kubernetes[];
+/* The list in the order of its keys; a problem if those cannot be ordered. */
+const struct cel_value *cel_sort(struct cel_run *r, const struct cel_value *list, const struct cel_value *keys);
 extern const struct cel_function *const cel_libraries[]; /* tables, each ending with name NULL; NULL at the end */
 
 const struct cel_value *cel_fail(struct cel_run *r, const char *fmt, ...) PRINTF(2, 3) __attribute__((returns_nonnull)); /* sets problem */

@@ -287,20 +287,34 @@ FN(list_distinct) {
     }
     return cel_list(r->arena, items, n);
 }
-FN(list_sort) {
-    size_t n = cel_size(a[0]);
+const struct cel_value *cel_sort(struct cel_run *r, const struct cel_value *list, const struct cel_value *keys) {
+    size_t n = cel_size(list);
+    struct cel_entry *sorted = arena_calloc(r->arena, n + 1, sizeof(*sorted));
     const struct cel_value **items = arena_calloc(r->arena, n + 1, sizeof(*items));
     int order;
     for (size_t i = 0; i < n; i++) {
-        items[i] = cel_at(r->arena, a[0], i);
+        sorted[i] = (struct cel_entry){cel_at(r->arena, keys, i), cel_at(r->arena, list, i)};
+        if (sorted[i].key->kind != sorted[0].key->kind) return cel_fail(r, "list elements must have the same type");
         for (size_t j = i; j > 0; j--) {
-            if (!cel_spend(r, 1)) return a[0];
-            if (!cel_compare(items[j - 1], items[j], &order)) return cel_fail(r, "list elements must be comparable");
+            if (!cel_spend(r, 1)) return list;
+            if (!cel_compare(sorted[j - 1].key, sorted[j].key, &order)) return cel_fail(r, "list elements must be comparable");
             if (order <= 0) break;
-            const struct cel_value *swap = items[j];
-            items[j] = items[j - 1];
-            items[j - 1] = swap;
+            struct cel_entry swap = sorted[j];
+            sorted[j] = sorted[j - 1];
+            sorted[j - 1] = swap;
         }
+    }
+    for (size_t i = 0; i < n; i++) items[i] = sorted[i].value;
+    return cel_list(r->arena, items, n);
+}
+FN(list_sort) { return cel_sort(r, a[0], a[0]); }
+FN(unwrap) {
+    size_t n = 0;
+    const struct cel_value **items = arena_calloc(r->arena, cel_size(a[0]) + 1, sizeof(*items));
+    for (size_t i = 0; i < cel_size(a[0]); i++) {
+        const struct cel_value *v = cel_at(r->arena, a[0], i);
+        if (v->kind != CEL_OPTIONAL) return cel_fail(r, "no such overload");
+        if (v->value) items[n++] = v->value;
     }
     return cel_list(r->arena, items, n);
 }
@@ -377,7 +391,7 @@ static const struct cel_function standard[] = {
     {"getHours", "D.", 'i', duration_hours}, {"getMinutes", "D.", 'i', duration_minutes}, {"getSeconds", "D.", 'i', duration_seconds},
     {"getMilliseconds", "D.", 'i', duration_milliseconds},
     {"optional.of", "*", 'o', optional_of}, {"optional.none", "", '*', optional_none}, {"optional.ofNonZeroValue", "*", 'o', optional_non_zero},
-    {"hasValue", "o.", 'b', has_value}, {"value", "o.", 'e', value}, {"or", "o.o", '1', or_optional}, {"orValue", "o.*", 'e', or_value},
+    {"hasValue", "o.", 'b', has_value}, {"value", "o.", 'e', value}, {"or", "o.o", '1', or_optional}, {"optional.unwrap", "l", 'l', unwrap}, {"unwrapOpt", "l.", 'l', unwrap}, {"orValue", "o.*", 'e', or_value},
     {"isSorted", "l.", 'b', list_sorted}, {"sum", "l.", 'e', list_sum}, {"min", "l.", 'e', list_min}, {"max", "l.", 'e', list_max},
     {"indexOf", "l.*", 'i', list_index}, {"lastIndexOf", "l.*", 'i', list_last_index}, {"slice", "l.ii", '1', list_slice},
     {"reverse", "l.", '1', list_reverse}, {"first", "l.", '*', list_first}, {"last", "l.", '*', list_last}, {"distinct", "l.", '1', list_distinct},

@@ -361,7 +361,7 @@ FN(auth_error) { return cel_string(r->arena, json_str_or(a[0]->object, "error", 
 
 
 const struct cel_function cel_kubernetes[] = {
-    {"quantity", "s", 'q', quantity}, {"isQuantity", "s", 'b', is_quantity}, {"sign", "q.", 'i', quantity_sign}, {"compareTo", "q.q", 'i', quantity_order},
+    {"quantity", "s", 'q', quantity}, {"isQuantity", "s", 'b', is_quantity}, {"sign", "q", 'i', quantity_sign}, {"compareTo", "q.q", 'i', quantity_order},
     {"isGreaterThan", "q.q", 'b', quantity_greater}, {"isLessThan", "q.q", 'b', quantity_less}, {"isInteger", "q.", 'b', quantity_is_integer},
     {"asInteger", "q.", 'i', quantity_as_integer}, {"asApproximateFloat", "q.", 'd', quantity_as_float}, {"add", "q.q", 'q', quantity_plus},
     {"add", "q.i", 'q', quantity_plus_int}, {"sub", "q.q", 'q', quantity_minus}, {"sub", "q.i", 'q', quantity_minus_int},

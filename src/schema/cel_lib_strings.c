@@ -94,14 +94,6 @@ FN(trim) {
     return cel_string_n(r->arena, arena_strndup(r->arena, a[0]->s + from, to - from), to - from);
 }
 
-FN(reverse) {
-    char *out = arena_alloc(r->arena, a[0]->len + 1), *p = out + a[0]->len;
-    *p = '\0';
-    for (const char *s = a[0]->s; s < a[0]->s + a[0]->len; s += rune_bytes(s))
-        memcpy(p -= rune_bytes(s), s, rune_bytes(s));
-    return cel_string_n(r->arena, out, a[0]->len);
-}
-
 static const struct cel_value *replace(struct cel_run *r, const struct cel_value *const *a, int64_t limit) {
     cleanup_buf struct buf b = {0};
     const char *s = a[0]->s, *end = s + a[0]->len;
@@ -276,7 +268,7 @@ const struct cel_function cel_strings[] = {
     {"lastIndexOf", "s.s", 'i', last_index_of}, {"lastIndexOf", "s.si", 'i', last_index_of_from}, {"lowerAscii", "s.", 's', lower},
     {"upperAscii", "s.", 's', upper}, {"replace", "s.ss", 's', replace_all}, {"replace", "s.ssi", 's', replace_some}, {"split", "s.s", 'L', split_all},
     {"split", "s.si", 'L', split_some}, {"substring", "s.i", 's', substring}, {"substring", "s.ii", 's', substring_to}, {"trim", "s.", 's', trim},
-    {"join", "l.", 's', join_plain}, {"join", "l.s", 's', join_with}, {"reverse", "s.", 's', reverse}, {"format", "s.l", 's', format},
+    {"join", "l.", 's', join_plain}, {"join", "l.s", 's', join_with}, {"format", "s.l", 's', format},
     {"strings.quote", "s", 's', quote}, {"find", "s.s", 's', find_first}, {"findAll", "s.s", 'L', find_all}, {"findAll", "s.si", 'L', find_some},
     {NULL},
 };

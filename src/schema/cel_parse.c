@@ -316,23 +316,38 @@ static const struct {
     enum macro macro;
     uint8_t args, vars;
 } macros[] = {
-    {"all", MACRO_ALL, 2, 1}, {"exists", MACRO_EXISTS, 2, 1}, {"exists_one", MACRO_EXISTS_ONE, 2, 1}, {"existsOne", MACRO_EXISTS_ONE, 2, 1},
+    {"all", MACRO_ALL, 2, 1}, {"exists", MACRO_EXISTS, 2, 1}, {"exists_one", MACRO_EXISTS_ONE, 2, 1}, {"sortBy", MACRO_SORT_BY, 2, 1},
     {"map", MACRO_MAP, 2, 1}, {"map", MACRO_MAP, 3, 1}, {"filter", MACRO_FILTER, 2, 1}, {"optMap", MACRO_OPT_MAP, 2, 1},
     {"optFlatMap", MACRO_OPT_FLAT_MAP, 2, 1}, {"all", MACRO_ALL, 3, 2}, {"exists", MACRO_EXISTS, 3, 2}, {"existsOne", MACRO_EXISTS_ONE, 3, 2},
     {"exists_one", MACRO_EXISTS_ONE, 3, 2}, {"transformList", MACRO_TRANSFORM_LIST, 3, 2}, {"transformList", MACRO_TRANSFORM_LIST, 4, 2},
     {"transformMap", MACRO_TRANSFORM_MAP, 3, 2}, {"transformMap", MACRO_TRANSFORM_MAP, 4, 2},
+    {"transformMapEntry", MACRO_TRANSFORM_ENTRY, 3, 2}, {"transformMapEntry", MACRO_TRANSFORM_ENTRY, 4, 2},
 };
+
+/* What is wrong with the arguments of a macro, if anything is. */
+static const char *macro_problem(struct parser *p, const struct cel_node *n, enum macro macro, size_t vars, uint32_t *at) {
+    bool mapped = macro == MACRO_MAP || macro == MACRO_FILTER || macro == MACRO_SORT_BY;
+    *at = n->target->pos;
+    if (macro == MACRO_SORT_BY && (n->target->kind == NODE_LITERAL || n->target->kind == NODE_MAP))
+        return "sortBy can only be applied to a list, identifier, comprehension, call or select expression";
+    for (size_t v = 0; v < vars; v++) {
+        *at = n->args[v]->pos;
+        if (n->args[v]->kind != NODE_IDENT) return mapped ? "argument is not an identifier" : "argument must be a simple name";
+    }
+    return vars == 2 && str_eq(n->args[0]->name, n->args[1]->name) ? arena_printf(p->arena, "duplicate variable name: %s", n->args[1]->name) : NULL;
+}
 
 /* Turns a member call into the macro of that name, if it is one. */
 static void expand(struct parser *p, struct cel_node *n) {
     for (size_t i = 0; i < ARRAY_LEN(macros); i++) {
         uint8_t vars = macros[i].vars;
         if (!str_eq(macros[i].name, n->name) || macros[i].args != n->argc) continue;
-        for (size_t v = 0; v < vars; v++)
-            if (n->args[v]->kind != NODE_IDENT) {
-                cel_problem_add(&p->problems, n->args[v]->pos, "%s", macros[i].macro == MACRO_MAP || macros[i].macro == MACRO_FILTER ? "argument is not an identifier" : "argument must be a simple name");
-                return;
-            }
+        uint32_t at;
+        const char *problem = macro_problem(p, n, macros[i].macro, vars, &at);
+        if (problem) {
+            cel_problem_add(&p->problems, at, "%s", problem);
+            return;
+        }
         n->kind = NODE_MACRO;
         n->macro = macros[i].macro;
         n->name = n->args[0]->name;

@@ -83,6 +83,21 @@ static void macros_walk_lists_and_maps(void **state) {
     check("{'a': 1, 'b': 2}.map(k, k).size()", "2");
 }
 
+static void lists_are_sorted_by_keys(void **state) {
+    (void)state;
+    check("self.list.sortBy(x, x)", "[1,2,3]");
+    check("self.list.sortBy(x, -x)", "[3,2,1]");
+    check("[{'n':'b','k':'2'},{'n':'a','k':'1'}].sortBy(x, x.k).map(x, x.n)", "[\"a\",\"b\"]");
+    check("['b','a','c'].sortBy(x, x == 'a')", "[\"b\",\"c\",\"a\"]"); /* equal keys keep their order */
+    check("[].sortBy(x, x)", "[]");
+    check("[dyn(1), dyn('a')].sortBy(x, x)", "list elements must have the same type");
+    check("self.list.sortBy(x, x.y)", "no such key: y");
+    check("[1,2].transformMapEntry(i, v, {v: i})", "{\"1\":0,\"2\":1}");
+    check("{'a':1,'b':2}.transformMapEntry(k, v, v > 1, {v: k})", "{\"2\":\"b\"}");
+    check("[1,2].transformMapEntry(i, v, {'x': i})", "insert failed: key \"x\" already exists");
+    check("optional.unwrap([optional.of(1), optional.none()]) + [optional.of(2)].unwrapOpt()", "[1,2]");
+}
+
 static void strings_count_code_points(void **state) {
     (void)state;
     check("size('h\\u00e9llo')", "5");
@@ -216,7 +231,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arithmetic_keeps_to_its_types), cmocka_unit_test(logic_absorbs_errors_of_the_other_side),
         cmocka_unit_test(members_are_selected_and_tested), cmocka_unit_test(macros_walk_lists_and_maps),
-        cmocka_unit_test(strings_count_code_points), cmocka_unit_test(time_is_calculated_with),
+        cmocka_unit_test(strings_count_code_points), cmocka_unit_test(lists_are_sorted_by_keys), cmocka_unit_test(time_is_calculated_with),
         cmocka_unit_test(kubernetes_libraries_answer), cmocka_unit_test(syntax_errors_name_their_place), cmocka_unit_test(every_problem_is_told_in_the_originals_words),
         cmocka_unit_test(results_are_known_before_evaluation), cmocka_unit_test(evaluation_stops_at_its_budget),
         cmocka_unit_test(deep_nesting_is_refused),
