@@ -442,11 +442,9 @@ enum { BLOCK = 64 };
 
 /* Is there a byte in the block other than printable ASCII, tabs and line breaks? Without branches, for the sake of vector instructions. */
 static bool odd_block(const char *s) {
+    const signed char *c = (const signed char *)s; /* what is not ASCII is negative */
     unsigned char odd = 0;
-    for (size_t i = 0; i < BLOCK; i++) {
-        unsigned char c = (unsigned char)s[i];
-        odd |= ((c < ' ') & (c != '\n') & (c != '\t')) | (c >= 0x7f);
-    }
+    for (size_t i = 0; i < BLOCK; i++) odd |= ((c[i] < ' ') & (c[i] != '\n') & (c[i] != '\t')) | (c[i] == 0x7f);
     return odd != 0;
 }
 

@@ -56,6 +56,36 @@ static void command_lines_are_understood_as_helm_does(void **state) {
     }
 }
 
+/* What a command prints. */
+static void prints(const char *line, struct buf *out) {
+    char *text = NULL;
+    size_t len = 0;
+    struct helm h = {.out = open_memstream(&text, &len), .err = stderr};
+    void *options;
+    (void)outcome(&h, &options, line);
+    assert_null(h.command->run(&h, options, 0, NULL));
+    fclose(h.out);
+    buf_add(out, text, len);
+    free(text);
+    arena_free(&h.arena);
+}
+
+static void shells_are_told_how_to_ask_for_words(void **state) {
+    (void)state;
+    static const char *const shells[][2] = {
+        {"completion bash", "\ncomplete -o default -F "},
+        {"completion fish", "\ncomplete -c helm "},
+        {"completion powershell", "\nRegister-ArgumentCompleter -Native -CommandName helm "},
+        {"completion zsh", "#compdef helm\n"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(shells); i++) {
+        cleanup_buf struct buf out = {0};
+        prints(shells[i][0], &out);
+        assert_non_null(strstr(buf_str(&out), shells[i][1]));
+        assert_non_null(strstr(buf_str(&out), " __complete "));
+    }
+}
+
 static void flags_before_and_behind_the_command_count(void **state) {
     (void)state;
     struct helm h = {.out = stdout, .err = stderr};
@@ -88,6 +118,7 @@ static void tables_are_padded_cut_and_wrapped(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(command_lines_are_understood_as_helm_does),
+        cmocka_unit_test(shells_are_told_how_to_ask_for_words),
         cmocka_unit_test(flags_before_and_behind_the_command_count),
         cmocka_unit_test(tables_are_padded_cut_and_wrapped),
     };

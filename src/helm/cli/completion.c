@@ -1,4 +1,4 @@
-/* helm completion bash|fish|zsh, and the hidden command that the scripts ask */
+/* helm completion bash|fish|powershell|zsh, and the hidden command that the scripts ask */
 #include "base/str.h"
 #include "helm/cli/commands.h"
 
@@ -27,6 +27,21 @@ static const char fish_script[] =
     "    $words[1] __complete $words[2..-1] 2> /dev/null | string match -v ':*'\n"
     "end\n"
     "complete -c helm -f -a '(__coracle_helm)'\n";
+static const char powershell_script[] =
+    "# completes the words of helm: helm completion powershell | Out-String | Invoke-Expression\n"
+    "Register-ArgumentCompleter -Native -CommandName helm -ScriptBlock {\n"
+    "    param($word, $line, $cursor)\n"
+    "    $typed = @($line.CommandElements | Where-Object { $_.Extent.StartOffset -lt $cursor } | ForEach-Object { $_.Extent.Text })\n"
+    "    $program = $typed[0]\n"
+    "    $words = @($typed | Select-Object -Skip 1)\n"
+    "    # before 7.3 an empty argument is lost unless it is quoted twice\n"
+    "    if ($word -eq '') { $words += if ($PSNativeCommandArgumentPassing -in 'Standard', 'Windows') { '' } else { '\"\"' } }\n"
+    "    & $program __complete @words 2> $null | Where-Object { $_ -notlike ':*' } | ForEach-Object {\n"
+    "        $name, $about = $_ -split \"`t\", 2\n"
+    "        if (-not $about) { $about = $name }\n"
+    "        [System.Management.Automation.CompletionResult]::new($name, $name, 'ParameterValue', $about)\n"
+    "    }\n"
+    "}\n";
 
 static struct error *print(struct helm *h, const char *script) {
     fputs(script, h->out);
@@ -36,14 +51,20 @@ static struct error *run_bash(struct helm *h, void *o UNUSED, size_t argc UNUSED
 static struct error *run_zsh(struct helm *h, void *o UNUSED, size_t argc UNUSED, const char *const *argv UNUSED) { return print(h, zsh_script); }
 static struct error *run_fish(struct helm *h, void *o UNUSED, size_t argc UNUSED, const char *const *argv UNUSED) { return print(h, fish_script); }
 
+static struct error *run_powershell(struct helm *h, void *o UNUSED, size_t argc UNUSED, const char *const *argv UNUSED) {
+    return print(h, powershell_script);
+}
+
 static const struct helm_command bash = {.name = "bash", .summary = "a script for bash", .arity = HELM_ARGS_NONE, .plain_usage = true, .run = run_bash};
 static const struct helm_command fish = {.name = "fish", .summary = "a script for fish", .arity = HELM_ARGS_NONE, .plain_usage = true, .run = run_fish};
+static const struct helm_command powershell = {
+    .name = "powershell", .summary = "a script for PowerShell", .arity = HELM_ARGS_NONE, .plain_usage = true, .run = run_powershell};
 static const struct helm_command zsh = {.name = "zsh", .summary = "a script for zsh", .arity = HELM_ARGS_NONE, .plain_usage = true, .run = run_zsh};
 
 const struct helm_command helm_completion = {
     .name = "completion",
     .summary = "prints scripts that complete helm's words in a shell",
-    .commands = (const struct helm_command *const[]){&bash, &fish, &zsh, NULL},
+    .commands = (const struct helm_command *const[]){&bash, &fish, &powershell, &zsh, NULL},
 };
 
 /* ---- what the scripts ask: `helm __complete WORD…`, the last of them is the one to complete ---- */

@@ -19,6 +19,7 @@ enum item_type {
 struct item {
     uint8_t type; /* enum item_type */
     bool spaced;  /* there is white space in front of it */
+    bool literal; /* a quoted text that means what it says: ASCII without escapes */
     uint32_t pos, len;
     const char *s; /* the text, or an error's message */
 };
@@ -200,9 +201,15 @@ void set_add(struct template_set *set, const struct parsed *parsed);
 /* Executes one template; $ and . are `dot`. */
 MUST_CHECK struct error *execute(struct go_run *run, const struct template *t, struct value dot, struct buf *out, uint32_t depth);
 
-/* Is so little of the thread's C stack left that recursion must end? `spare`: bytes that must be left beyond that. */
-bool stack_low(size_t spare);
 enum { TEMPLATE_STACK = 128 * 1024 /* that a template wants to find, so that {{template}} is what fails first */ };
+
+extern _Thread_local const char *stack_lowest; /* NULL: not known yet; never changes afterwards */
+void stack_measure(void); /* makes it known */
+/* Is so little of the thread's C stack left that recursion must end? `spare`: bytes that must be left beyond that. */
+static inline bool stack_low(size_t spare) {
+    if (stack_lowest == NULL) stack_measure();
+    return (const char *)__builtin_frame_address(0) < stack_lowest + spare;
+}
 
 /* Builtins that the executor runs itself (their arguments are not all evaluated); never called. */
 struct error *builtin_and(struct go_run *run, const struct value *args, size_t count, struct value *out);

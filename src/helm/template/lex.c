@@ -16,10 +16,9 @@ static const struct {
     uint8_t len;
     enum item_type type;
 } keywords[] = {
-    WORD("block", ITEM_BLOCK), WORD("break", ITEM_BREAK), WORD("continue", ITEM_CONTINUE), WORD("define", ITEM_DEFINE),
-    WORD("else", ITEM_ELSE),   WORD("end", ITEM_END),     WORD("if", ITEM_IF),             WORD("nil", ITEM_NIL),
-    WORD("range", ITEM_RANGE), WORD("template", ITEM_TEMPLATE), WORD("with", ITEM_WITH),   WORD("true", ITEM_BOOL),
-    WORD("false", ITEM_BOOL),
+    WORD("end", ITEM_END), WORD("else", ITEM_ELSE), WORD("if", ITEM_IF), WORD("with", ITEM_WITH), WORD("range", ITEM_RANGE),
+    WORD("template", ITEM_TEMPLATE), WORD("define", ITEM_DEFINE), WORD("block", ITEM_BLOCK), WORD("break", ITEM_BREAK),
+    WORD("continue", ITEM_CONTINUE), WORD("nil", ITEM_NIL), WORD("true", ITEM_BOOL), WORD("false", ITEM_BOOL),
 };
 
 void lexer_init(struct lexer *l, struct arena *a, const char *text, size_t len) {
@@ -270,9 +269,11 @@ static APART void lex_number(struct lexer *l, const char *s, struct item *out) {
 /* ---- the rest ---- */
 
 static APART void lex_quoted(struct lexer *l, const char *s, enum item_type type, const char *what, struct item *out) {
+    out->literal = true;
     for (const char *at = s + 1;; at++) {
         while (!is(*at, STOPS_QUOTE)) at++;
         if (*at == *s) return make(l, type, s, at + 1, out);
+        if (*at != '"' && *at != '\'') out->literal = false;
         if (*at == '\\') at++;
         if (*at == '\n' || (*at == '\0' && at >= l->end)) return fail(l, s, out, "unterminated %s", what);
     }
@@ -281,6 +282,7 @@ static APART void lex_quoted(struct lexer *l, const char *s, enum item_type type
 static APART void lex_raw_string(struct lexer *l, const char *s, struct item *out) {
     const char *end = memchr(s + 1, '`', (size_t)(l->end - s) - 1);
     if (end == NULL) return fail(l, s, out, "unterminated raw quoted string");
+    out->literal = memchr(s, '\r', (size_t)(end - s)) == NULL;
     make(l, ITEM_RAW_STRING, s, end + 1, out);
 }
 

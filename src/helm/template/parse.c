@@ -235,8 +235,7 @@ static struct error *variable(struct parser *p, const struct item *i, const stru
 }
 
 static struct error *unquote(struct parser *p, const struct item *i, const char **s, size_t *len) {
-    bool raw = i->type == ITEM_RAW_STRING;
-    if (memchr(i->s, raw ? '\r' : '\\', i->len) == NULL && (raw || utf8_valid(i->s, i->len))) { /* as it stands */
+    if (i->literal) {
         *s = i->s + 1;
         *len = i->len - 2;
         return NULL;

@@ -67,9 +67,25 @@ static struct error *quoted_error(const char *what, const struct item *item) {
     return error_new("%s: %s", what, buf_str(&b));
 }
 
+/* A decimal number that surely fits, as nearly all are. */
+static bool small_number(const char *s, size_t len, struct number_node *n) {
+    if (len > 18 || (len > 1 && s[0] == '0')) return false;
+    uint64_t u = 0;
+    for (size_t i = 0; i < len; i++) {
+        if (s[i] < '0' || s[i] > '9') return false;
+        u = u * 10 + (uint64_t)(s[i] - '0');
+    }
+    n->is_int = n->is_uint = n->is_float = true;
+    n->i = (int64_t)u;
+    n->u = u;
+    n->f = (double)u;
+    return true;
+}
+
 static struct error *plain_number(const struct item *item, struct number_node *n) {
     const char *s = item->s;
     size_t len = item->len;
+    if (small_number(s, len, n)) return NULL;
     if (s[len - 1] == 'i' && parse_float(s, len - 1, &n->complex[1])) {
         simplify_complex(n);
         return NULL;

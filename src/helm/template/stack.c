@@ -27,14 +27,10 @@ static const char *main_stack(size_t *size) {
     return (const char *)__libc_stack_end - *size;
 }
 
-bool stack_low(size_t spare) {
-    static _Thread_local const char *lowest; /* never changes once known */
-    if (lowest == NULL) {
-        size_t size = 0;
-        const char *start = getpid() == gettid() ? main_stack(&size) : thread_stack(&size);
-        lowest = start + MIN((size_t)RESERVE, size / 2);
-    }
-    char here;
-    const char *volatile at = &here; /* the frame's place is what counts */
-    return at < lowest + spare;
+_Thread_local const char *stack_lowest;
+
+void stack_measure(void) {
+    size_t size = 0;
+    const char *start = getpid() == gettid() ? main_stack(&size) : thread_stack(&size);
+    stack_lowest = start + MIN((size_t)RESERVE, size / 2);
 }
