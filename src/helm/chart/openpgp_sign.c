@@ -9,6 +9,8 @@
 #include <openssl/param_build.h>
 #include <openssl/rsa.h>
 
+#define REPEATED 8192 /* bytes of salt and passphrase that are hashed at once */
+
 enum { SHA_512 = 10, TEXT_SIGNATURE = 1, MAX_SECRET = 8192, LINE = 64 };
 
 /* ---- whose key ---- */
@@ -67,22 +69,25 @@ static bool read_s2k(struct pgp_reader *r, struct s2k *out) {
     return (mode == 0 || mode == 1 || mode == 3) && out->hash != NULL && !r->bad;
 }
 
+/* Salt and passphrase again and again, until `count` bytes are hashed: up to 65 MB, so many repetitions are hashed at once. */
 static void hash_passphrase(const struct s2k *s, size_t zeros, const char *passphrase, uint8_t out[EVP_MAX_MD_SIZE]) {
-    size_t salt = s->salt != NULL ? 8 : 0, n = strlen(passphrase), left = MAX(s->count, salt + n);
+    size_t salt = s->salt != NULL ? 8 : 0, unit = salt + strlen(passphrase), left = MAX(s->count, unit);
+    size_t size = unit == 0 ? 0 : unit * MAX(1, REPEATED / unit);
+    cleanup_free uint8_t *block = xmalloc(size + 1);
+    for (size_t at = 0; at < size; at += unit) {
+        if (salt > 0) memcpy(block + at, s->salt, salt);
+        memcpy(block + at + salt, passphrase, unit - salt);
+    }
     EVP_MD_CTX *c = EVP_MD_CTX_new();
     EVP_DigestInit_ex(c, s->hash, NULL);
     for (; zeros > 0; zeros--) EVP_DigestUpdate(c, "", 1);
-    while (left > 0) {
-        size_t part = MIN(left, salt);
-        if (part > 0) EVP_DigestUpdate(c, s->salt, part);
-        left -= part;
-        part = MIN(left, n);
-        EVP_DigestUpdate(c, passphrase, part);
-        left -= part;
-        if (salt + n == 0) break;
+    for (size_t part; size > 0 && left > 0; left -= part) {
+        part = MIN(left, size);
+        EVP_DigestUpdate(c, block, part);
     }
     EVP_DigestFinal_ex(c, out, NULL);
     EVP_MD_CTX_free(c);
+    OPENSSL_cleanse(block, size);
 }
 
 static void make_key(const struct s2k *s, const char *passphrase, uint8_t *key, size_t len) {
