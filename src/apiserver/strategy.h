@@ -20,7 +20,7 @@ create_fn lease_create, account_create, namespace_create, node_create, claim_cre
 update_fn lease_update, account_update, namespace_update, namespace_status, claim_update, volume_status;
 create_fn limit_range_create;
 /* strategy_workloads.c */
-create_fn daemonset_create, job_create;
+create_fn daemonset_create, job_create, job_stored;
 update_fn daemonset_update, daemonset_status;
 /* strategy_devices.c */
 update_fn device_claim_status;

@@ -26,7 +26,7 @@ const struct strategy strategies[] = {
     {&resource_apps_replicasets, STATUS | COUNTED},
     {&resource_apps_statefulsets, STATUS | COUNTED},
     {&resource_apps_daemonsets, STATUS | COUNTED, daemonset_create, daemonset_update, daemonset_status},
-    {&resource_batch_jobs, STATUS | COUNTED, .create = job_create},
+    {&resource_batch_jobs, STATUS | COUNTED, .create = job_create, .canonicalize = job_stored},
     {&resource_batch_cronjobs, STATUS | COUNTED},
     {&resource_autoscaling_horizontalpodautoscalers, STATUS},
     {&resource_autoscaling_v1_horizontalpodautoscalers, STATUS},

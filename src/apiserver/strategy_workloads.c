@@ -41,7 +41,7 @@ static const struct json *generate_selector(struct change *c, const struct json 
         if (json_member(labels, keys[i]) == NULL) labels = json_with_member(a, labels, keys[i], json_string(a, value));
     }
     o = json_with(a, o, "spec.template.metadata.labels", labels);
-    if (shared || json_len(own) == 0) o = with_meta(a, o, "labels", labels); /* defaulting runs again when upstream reads what it stored */
+    if (shared) o = with_meta(a, o, "labels", labels);
     const struct json *match = json_get(o, "spec.selector.matchLabels");
     if (match == NULL) match = &json_empty_object;
     if (json_member(match, keys[0]) == NULL) match = json_with_member(a, match, keys[0], json_string(a, uid));
@@ -49,3 +49,9 @@ static const struct json *generate_selector(struct change *c, const struct json 
 }
 
 const struct json *job_create(struct change *c, const struct json *o) { return generate_selector(c, o); }
+
+/* Defaulting runs again when upstream reads what it has stored. */
+const struct json *job_stored(struct change *c, const struct json *o) {
+    const struct json *labels = json_get(o, "spec.template.metadata.labels");
+    return json_len(labels) > 0 && json_len(json_get(o, "metadata.labels")) == 0 ? with_meta(c->r->arena, o, "labels", labels) : o;
+}

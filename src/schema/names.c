@@ -73,6 +73,14 @@ struct name_errors name_dns1123_subdomain(const char *value) {
     return e;
 }
 
+struct name_errors name_long(const char *value) {
+    struct name_errors e = {0};
+    const char *s = value ? value : "";
+    if (strlen(s) > 253) add(&e, "must be no more than 253 bytes");
+    if (!each_segment(s, is_label)) add(&e, SUBDOMAIN_ERROR);
+    return e;
+}
+
 struct name_errors name_dns1123_subdomain_underscore(const char *value) {
     struct name_errors e = {0};
     const char *s = value ? value : "";

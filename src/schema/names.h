@@ -11,6 +11,7 @@ struct name_errors {
 typedef struct name_errors name_check(const char *value);
 
 name_check name_dns1123_label, name_dns1123_subdomain, name_dns1123_subdomain_underscore, name_dns1035_label;
+name_check name_long;                       /* a subdomain in the words of declarative validation (k8s-long-name) */
 name_check name_wildcard_dns1123_subdomain; /* "*.example.com" */
 name_check name_qualified;                  /* label keys, resource names: IsQualifiedName */
 name_check name_label_value;

@@ -239,10 +239,44 @@ static void services_and_policies_warn_of_odd_addresses(void **state) {
            "spec.egress[1].to[0].ipBlock.cidr: CIDR value \"10.0.0.1/8\" is ambiguous in this context (should be \"10.0.0.0/8\" or \"10.0.0.1/32\"?)");
 }
 
+static void urls_of_webhooks_are_read_as_go_reads_them(void **state) {
+    (void)state;
+    static const struct { const char *url, *problem; } rows[] = {
+        {"https://h/p", NULL}, {"HTTPS://u:p@h:1/p?q#f", NULL}, {"https:opaque", NULL}, {"*", NULL}, {"//h/p", NULL}, {"https://a:1:2/", NULL},
+        {"::1", "parse \"::1\": missing protocol scheme"}, {"a_b:c", "parse \"a_b:c\": first path segment in URL cannot contain colon"},
+        {"https://a:b/", "parse \"https://a:b/\": invalid port \":b\" after host"}, {"https://[::1/", "parse \"https://[::1/\": missing ']' in host"},
+        {"https://x[::1]/", "parse \"https://x[::1]/\": invalid IP-literal"}, {"https://a b/", "parse \"https://a b/\": invalid character \" \" in host name"},
+        {"https://a%41/", "parse \"https://a%41/\": invalid URL escape \"%41\""}, {"https://a/%z", "parse \"https://a/%z\": invalid URL escape \"%z\""},
+        {"https://a/#%zz", "parse \"https://a/#%zz\": invalid URL escape \"%zz\""}, {"https://u^@h/", "parse \"https://u^@h/\": net/url: invalid userinfo"},
+        {"https://h/\x01", "parse \"https://h/\\x01\": net/url: invalid control character in URL"}};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        cleanup_arena struct arena a = {0};
+        struct url_parts u;
+        const char *problem = url_read(&a, rows[i].url, &u);
+        assert_string_equal(problem ? problem : "", rows[i].problem ? rows[i].problem : "");
+    }
+    cleanup_arena struct arena a = {0};
+    struct url_parts u;
+    assert_null(url_read(&a, "HTTPS://u:p@h:1/p?q#f", &u));
+    assert_string_equal(arena_printf(&a, "%s %s %s %s %s", u.scheme, u.user, u.host, u.query, u.fragment), "https u:p h:1 q f");
+}
+
+static void odd_values_are_warned_of(void **state) {
+    (void)state;
+    warned(warn_resource_slice, "{\"spec\":{\"driver\":\"a.b\"}}", "");
+    warned(warn_resource_slice, "{\"spec\":{\"driver\":\"A.b\"}}", "spec.driver: driver names should be lowercase; \"A.b\" contains uppercase characters");
+    warned(warn_node, "{\"spec\":{\"externalID\":\"x\"}}", "spec.externalID: this field is deprecated, and is unused by Kubernetes");
+    warned(warn_node, "{\"spec\":{\"podCIDRs\":[\"10.0.0.0/24\"]}}", "");
+    warned(warn_node, "{\"spec\":{\"podCIDRs\":[\"10.0.0.1/24\"]}}", "spec.podCIDRs[0]: CIDR value \"10.0.0.1/24\" is ambiguous in this context (should be \"10.0.0.0/24\" or \"10.0.0.1/32\"?)");
+    warned(warn_runtime_class, "{\"scheduling\":{\"nodeSelector\":{\"beta.kubernetes.io/os\":\"linux\"}}}",
+           "scheduling.nodeSelector: deprecated since v1.14; use \"kubernetes.io/os\" instead");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(services_and_policies_warn_of_odd_addresses), cmocka_unit_test(an_autoscalers_target_has_a_group), cmocka_unit_test(a_policy_knows_the_variables_that_it_declares),
-        cmocka_unit_test(a_share_that_is_none_counts_as_zero), cmocka_unit_test(pods_name_what_is_wrong_with_them),
+        cmocka_unit_test(a_share_that_is_none_counts_as_zero), cmocka_unit_test(urls_of_webhooks_are_read_as_go_reads_them), cmocka_unit_test(odd_values_are_warned_of),
+        cmocka_unit_test(pods_name_what_is_wrong_with_them),
         cmocka_unit_test(forbidden_changes_of_a_pod_are_shown_as_a_difference),
         cmocka_unit_test(schedules_are_worded_as_the_cron_library_words_them),
         cmocka_unit_test(small_kinds_have_their_rules),

@@ -62,19 +62,17 @@ void webhook_rule(RULE) {
 
 static void webhook_url(struct field_errors *e, const struct field_path *p, const char *url) {
     static const char form[] = "; desired format: https://host[/path]";
-    struct arena *a = e->arena;
-    const char *colon = strstr(url, "://");
-    const char *scheme = colon ? arena_strndup(a, url, (size_t)(colon - url)) : "", *rest = colon ? colon + 3 : "";
-    size_t n = strcspn(rest, "/?#");
-    const char *authority = arena_strndup(a, rest, n), *at = strrchr(authority, '@'), *tail = rest + n, *hash = strchr(tail, '#'), *query = strchr(tail, '?');
-    if (strcmp(scheme, "https") != 0) field_invalid_str(e, p, scheme, "'https' is the only allowed URL scheme%s", form);
-    if (!*(at ? at + 1 : authority)) field_invalid_str(e, p, "", "host must be specified%s", form);
-    if (at) field_invalid_str(e, p, arena_strndup(a, authority, (size_t)(at - authority)), "user information is not permitted in the URL");
-    if (hash && hash[1]) field_invalid_str(e, p, hash + 1, "fragments are not permitted in the URL");
-    if (query && (!hash || query < hash)) {
-        const char *q = hash ? arena_strndup(a, query + 1, (size_t)(hash - query - 1)) : query + 1;
-        if (*q) field_invalid_str(e, p, q, "query parameters are not permitted in the URL");
+    struct url_parts u;
+    const char *problem = url_read(e->arena, url, &u);
+    if (problem) {
+        field_required(e, p, arena_printf(e->arena, "url must be a valid URL: %s%s", problem, form));
+        return;
     }
+    if (strcmp(u.scheme, "https") != 0) field_invalid_str(e, p, u.scheme, "'https' is the only allowed URL scheme%s", form);
+    if (!*u.host) field_invalid_str(e, p, "", "host must be specified%s", form);
+    if (u.user) field_invalid_str(e, p, u.user, "user information is not permitted in the URL");
+    if (*u.fragment) field_invalid_str(e, p, u.fragment, "fragments are not permitted in the URL");
+    if (*u.query) field_invalid_str(e, p, u.query, "query parameters are not permitted in the URL");
 }
 
 static void webhook_service(RULE) {

@@ -117,7 +117,7 @@ static void success_rule(RULE, int64_t completions) {
 /* ---- the spec, of jobs and of cron jobs' templates ---- */
 
 static void at_most(RULE, const char *name, int64_t limit, const char *why) {
-    if (json_int(o, name, 0) > limit) field_invalid_int(e, FIELD(p, name), json_int(o, name, 0), "must be less than or equal to %s", why);
+    if (has(o, name) && json_int(o, name, 0) > limit) field_invalid_int(e, FIELD(p, name), json_int(o, name, 0), "must be less than or equal to %s", why);
 }
 
 static void indexed_limits(RULE) {

@@ -1,4 +1,4 @@
-/* Warnings about services (pkg/api/service/warnings.go) and network policies (networkPolicyWarnings of their strategy). */
+/* Warnings about services (pkg/api/service/warnings.go), and those of the strategies of network policies, nodes and device slices. */
 #include "apiserver/validation/rules.h"
 
 static void warn_ip(struct json_array *w, const struct field_path *p, const struct json *value) {
@@ -63,4 +63,23 @@ void warn_network_policy(struct json_array *w, const struct json *o, const struc
     const struct json *spec = json_member(o, "spec");
     peer_warnings(w, spec, "ingress", "from");
     peer_warnings(w, spec, "egress", "to");
+}
+
+/* ---- nodes, device slices ---- */
+
+void warn_node(struct json_array *w, const struct json *o, const struct json *old UNUSED) {
+    const struct json *spec = json_member(o, "spec");
+    size_t i = 0;
+    if (has(spec, "configSource")) say(w, "spec.configSource: the feature is removed");
+    if (*str_of(spec, "externalID")) say(w, "spec.externalID: this field is deprecated, and is unused by Kubernetes");
+    JSON_EACH(cidr, json_member(spec, "podCIDRs")) name_cidr_warnings(w, FIELD_INDEX(FIELD(SPEC, "podCIDRs"), i++), text_of(cidr));
+}
+
+void warn_resource_slice(struct json_array *w, const struct json *o, const struct json *old UNUSED) {
+    const char *driver = json_str_or(o, "spec.driver", "");
+    for (const char *p = driver; *p; p++) {
+        if (*p < 'A' || *p > 'Z') continue;
+        json_array_add(w, json_strf(w->arena, "spec.driver: driver names should be lowercase; %s contains uppercase characters", status_quote(w->arena, driver)));
+        return;
+    }
 }

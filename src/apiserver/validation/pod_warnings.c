@@ -364,3 +364,10 @@ void warn_secret(struct json_array *w, const struct json *o, const struct json *
         return;
     }
 }
+
+void warn_runtime_class(struct json_array *w, const struct json *o, const struct json *old UNUSED) {
+    JSON_EACH_MEMBER(m, json_get(o, "scheduling.nodeSelector")) {
+        const char *message = deprecated_label(m->key);
+        if (message) warn(w, FIELD(FIELD(NULL, "scheduling"), "nodeSelector"), "%s", message);
+    }
+}

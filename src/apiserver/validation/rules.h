@@ -82,6 +82,13 @@ bool negative(const struct json *q);
 int quantity_cmp(const struct json *a, const struct json *b);
 const char *quantity_text(struct arena *a, const struct json *q);
 
+/* ---- URLs (urls.c) ---- */
+struct url_parts {
+    const char *scheme, *host, *query, *fragment; /* "" if absent */
+    const char *user;                             /* NULL if absent */
+};
+const char *url_read(struct arena *a, const char *url, struct url_parts *out); /* why Go takes it for none; NULL: it is one */
+
 /* ---- pods ---- */
 struct pod_rules {
     const struct json *spec, *meta; /* meta NULL: a template */
@@ -138,7 +145,8 @@ validate_fn validate_flow_schema, validate_flow_status, validate_priority_level,
     validate_validating_webhooks;
 validate_fn validate_definition, validate_definition_status;
 validate_fn validate_signing_request, validate_signing_request_status, validate_signing_request_approval;
-warn_fn warn_pod, warn_pod_template, warn_workload, warn_named_workload, warn_cron_job, warn_csi_driver, warn_secret, warn_service, warn_network_policy;
+warn_fn warn_pod, warn_pod_template, warn_workload, warn_named_workload, warn_cron_job, warn_csi_driver, warn_secret, warn_service, warn_network_policy, warn_node, warn_resource_slice,
+    warn_runtime_class;
 validate_fn validate_resource_claim, validate_resource_claim_status, validate_resource_claim_template, validate_device_class, validate_resource_slice,
     validate_api_service, validate_api_service_status;
 validate_fn validate_admission_policy, validate_admission_binding;
