@@ -12,7 +12,10 @@
 
 static const size_t default_max_bytes = (size_t)512 << 20;
 static const uint64_t default_max_steps = UINT64_C(500000000);
-enum { TREE = 96 * 1024 /* bytes: more than most templates' trees take */ };
+enum {
+    TREE = 96 * 1024, /* bytes: more than most templates' trees take */
+    LARGE = 16 * 1024 /* of a text: to give its memory back between two looks is worth two calls of the kernel */
+};
 
 struct unit { /* one template file */
     const char *name, *base_path;
@@ -194,7 +197,10 @@ static struct error *parse_all(struct template_set *set, const struct engine_opt
     for (size_t i = 0; i < units->count; i++) {
         struct unit *u = &units->items[i];
         u->deferred = !o->lint && template_defer(set, u->name, u->file->data, u->file->len); /* lint tells things while templates run */
-        if (u->deferred) continue;
+        if (u->deferred) {
+            if (u->file->len >= LARGE) chart_file_unneeded(u->file);
+            continue;
+        }
         struct error *e = template_parse(set, u->name, u->file->data, u->file->len);
         if (e != NULL) return or_syntax_error(set, units->items, u, parse_error(u->name, e));
     }
