@@ -16,19 +16,23 @@
 
 static const int64_t monitor_period = SECONDS(5), grace_period = SECONDS(50), startup_grace_period = SECONDS(60);
 
+/* Nodes of one zone are emptied one by one, at a rate. */
+struct zone {
+    int64_t next;
+    size_t ready, unready; /* nodes */
+};
 struct health {
     int64_t seen;            /* wall time of the last sign of life */
     int64_t heartbeat, renewed;
     bool was_ready, has_condition;
-};
-/* Nodes of one zone are emptied one by one, at a rate. */
-struct zone {
-    int64_t next;
+    struct zone *zone;       /* where it is counted, NULL at first, and how */
+    bool counted_ready;
 };
 struct lifecycle {
     pthread_mutex_t lock;
     struct map nodes; /* name -> struct health */
-    struct map zones;
+    struct map zones; /* "region/zone" -> struct zone */
+    size_t ready;     /* nodes, of all zones */
 };
 
 /* ---- signs of life ---- */
@@ -41,6 +45,27 @@ static struct health *health_of(struct lifecycle *s, const char *name, int64_t n
     return h;
 }
 
+static struct zone *zone_of(struct lifecycle *s, const struct json *node) {
+    const char *region = object_label(node, "topology.kubernetes.io/region"), *name = object_label(node, "topology.kubernetes.io/zone");
+    cleanup_free char *key = xprintf("%s/%s", region ? region : "", name ? name : "");
+    struct zone *z = map_get(&s->zones, key);
+    if (z == NULL) map_set(&s->zones, key, z = xcalloc(1, sizeof(*z)));
+    return z;
+}
+
+/* Counts the node where it is now, and no more where it was; `node` NULL: it is gone. */
+static void count_node(struct lifecycle *s, struct health *h, const struct json *node) {
+    if (h->zone != NULL) {
+        (*(h->counted_ready ? &h->zone->ready : &h->zone->unready))--;
+        s->ready -= h->counted_ready;
+    }
+    if (node == NULL) return;
+    h->zone = zone_of(s, node);
+    h->counted_ready = condition_is(node, "Ready", "True");
+    (*(h->counted_ready ? &h->zone->ready : &h->zone->unready))++;
+    s->ready += h->counted_ready;
+}
+
 static void node_changed(struct runner *r, const struct resource *resource UNUSED, struct doc *before, struct doc *after) {
     struct lifecycle *s = r->state;
     const struct doc *node = after ? after : before;
@@ -51,6 +76,7 @@ static void node_changed(struct runner *r, const struct resource *resource UNUSE
     if (heartbeat != h->heartbeat) h->seen = clock_wall(r->clock);
     h->heartbeat = heartbeat;
     h->has_condition = ready != NULL;
+    count_node(s, h, after ? after->root : NULL);
     if (!after) free(map_remove(&s->nodes, doc_name(node)));
     pthread_mutex_unlock(&s->lock);
     if (!before) {
@@ -155,58 +181,38 @@ static struct error *taint_by_condition(struct runner *r, const struct doc *node
 
 /* ---- emptying nodes (NoExecute) ---- */
 
-static const char *zone_of(struct arena *a, const struct json *node) {
-    const char *region = object_label(node, "topology.kubernetes.io/region"), *zone = object_label(node, "topology.kubernetes.io/zone");
-    return arena_printf(a, "%s/%s", region ? region : "", zone ? zone : "");
-}
-
-struct disruption {
-    bool everywhere;       /* no node anywhere is ready */
-    size_t ready, unready; /* in the zone */
-};
-
-static struct disruption disruption_of(struct runner *r, struct arena *a, const char *zone) {
-    cleanup_doc_list struct doc_list nodes = {0};
-    struct disruption d = {.everywhere = true};
-    cache_list(r->cache, &resource_nodes, NULL, &nodes);
-    for (size_t i = 0; i < nodes.len; i++) {
-        bool ready = condition_is(nodes.items[i]->root, "Ready", "True");
-        d.everywhere = d.everywhere && !ready;
-        if (!str_eq(zone_of(a, nodes.items[i]->root), zone)) continue;
-        if (ready) d.ready++;
-        else d.unready++;
-    }
-    return d;
+static bool nobody_is_ready(struct runner *r) {
+    struct lifecycle *s = r->state;
+    pthread_mutex_lock(&s->lock);
+    bool nobody = s->ready == 0;
+    pthread_mutex_unlock(&s->lock);
+    return nobody;
 }
 
 /* Upstream's rates: a node in ten seconds; where 55% of a zone's nodes (and more than two) are unready, one in a hundred
  * if the zone has more than 50 nodes, else none. */
-static bool take_turn(struct runner *r, struct arena *a, const struct doc *node) {
+static bool take_turn(struct runner *r, const struct doc *node) {
     struct lifecycle *s = r->state;
-    const char *zone = zone_of(a, node->root);
-    struct disruption d = disruption_of(r, a, zone);
-    bool partial = d.ready > 0 && d.unready > 2 && (double)d.unready / (double)(d.ready + d.unready) >= 0.55;
-    bool small = d.ready + d.unready <= 50;
-    if (d.everywhere || (partial && small)) return false;
     pthread_mutex_lock(&s->lock);
-    struct zone *z = map_get(&s->zones, zone);
-    if (!z) map_set(&s->zones, zone, z = xcalloc(1, sizeof(*z)));
+    struct zone *z = zone_of(s, node->root);
+    size_t count = z->ready + z->unready;
+    bool partial = z->ready > 0 && z->unready > 2 && (double)z->unready / (double)count >= 0.55;
     int64_t now = clock_wall(r->clock);
-    bool turn = now >= z->next;
+    bool turn = s->ready > 0 && !(partial && count <= 50) && now >= z->next;
     if (turn) z->next = now + (partial ? SECONDS(100) : SECONDS(10));
     pthread_mutex_unlock(&s->lock);
     return turn;
 }
 
-static struct error *empty_node(struct runner *r, struct arena *a, const struct doc *node, const char *status) {
+static struct error *empty_node(struct runner *r, const struct doc *node, const char *status) {
     static const struct taint both[] = {{NOT_READY, "NoExecute"}, {UNREACHABLE, "NoExecute"}};
     const char *name = doc_name(node);
     bool unready = node_has_taint(node->root, NOT_READY, "NoExecute"), unreachable = node_has_taint(node->root, UNREACHABLE, "NoExecute");
     bool has = unready || unreachable;
     if (str_eq(status, "True")) return has ? node_swap_taints(r, name, NULL, 0, both, 2) : NULL;
     const struct taint *want = &both[str_eq(status, "Unknown")], *other = &both[!str_eq(status, "Unknown")];
-    if (has && disruption_of(r, a, "").everywhere) return node_swap_taints(r, name, NULL, 0, both, 2);
-    if (node_has_taint(node->root, want->key, "NoExecute") || (!has && !take_turn(r, a, node))) return NULL;
+    if (has && nobody_is_ready(r)) return node_swap_taints(r, name, NULL, 0, both, 2);
+    if (node_has_taint(node->root, want->key, "NoExecute") || (!has && !take_turn(r, node))) return NULL;
     return node_swap_taints(r, name, want, 1, other, 1);
 }
 
@@ -222,7 +228,7 @@ static bool just_lost_readiness(struct runner *r, const char *name, bool ready) 
     return lost;
 }
 
-static struct work_result reconcile(struct runner *r, struct arena *a, const char *name) {
+static struct work_result reconcile(struct runner *r, struct arena *a UNUSED, const char *name) {
     cleanup_doc struct doc *node = cache_get(r->cache, &resource_nodes, NULL, name);
     if (!node) return WORK_DONE;
     int64_t left = deadline(r, node) - clock_wall(r->clock);
@@ -236,7 +242,7 @@ static struct work_result reconcile(struct runner *r, struct arena *a, const cha
     bool ready = str_eq(status, "True"), lost = just_lost_readiness(r, name, ready);
     if (lost) recorder_event(r->events, node->root, "Normal", "NodeNotReady", "Node %s status is now: NodeNotReady", name);
     WORK_TRY(taint_by_condition(r, node));
-    if (condition_find(node->root, "Ready")) WORK_TRY(empty_node(r, a, node, status));
+    if (condition_find(node->root, "Ready")) WORK_TRY(empty_node(r, node, status));
     if (lost || left <= 0) WORK_TRY(mark_pods(r, name));
     return work_again(ready && left > 0 ? left : monitor_period);
 }
