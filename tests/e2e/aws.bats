@@ -7,7 +7,7 @@ setup_file() {
     export D=$BATS_FILE_TMPDIR/data HOME=$BATS_FILE_TMPDIR/home
     mkdir -p "$HOME"
     unset AWS_PROFILE AWS_CONFIG_FILE AWS_SHARED_CREDENTIALS_FILE AWS_ACCESS_KEY_ID AWS_CA_BUNDLE REQUESTS_CA_BUNDLE
-    local port=$((20000 + RANDOM % 10000))
+    local port; port=$(free_port)
     "$CORACLE" server --data-dir "$D" --agent=false --bind-address 127.0.0.1 --secure-port $port --aws-port $((port + 1)) > "$BATS_FILE_TMPDIR/log" 2>&1 3>&- &
     echo $! > "$BATS_FILE_TMPDIR/pid"
     export PORT=$port

@@ -2,7 +2,7 @@
 # What goes wrong is said with its cause and remedy, and nothing is lost.
 load lib.bash
 
-setup() { D=$BATS_TEST_TMPDIR/data; LOG=$BATS_TEST_TMPDIR/log; PORT=$((20000 + RANDOM % 10000)); KUBECTL=$(newest_kubectl); }
+setup() { D=$BATS_TEST_TMPDIR/data; LOG=$BATS_TEST_TMPDIR/log; PORT=$(free_port); KUBECTL=$(newest_kubectl); }
 teardown() { [ -z "${SERVER:-}" ] || kill -9 "$SERVER" 2>/dev/null || true; }
 
 FLAGS() { echo --data-dir "$D" --agent=false --bind-address 127.0.0.1 --secure-port "$PORT"; }

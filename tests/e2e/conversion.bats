@@ -3,7 +3,8 @@
 load lib.bash
 
 setup_file() {
-    export D=$BATS_FILE_TMPDIR PORT=$((20000 + RANDOM % 10000)) KUBECTL
+    export D=$BATS_FILE_TMPDIR PORT KUBECTL
+    PORT=$(free_port)
     KUBECTL=$(newest_kubectl)
     openssl req -x509 -newkey rsa:2048 -nodes -keyout "$D/key.pem" -out "$D/cert.pem" -days 2 -subj /CN=webhook -addext subjectAltName=IP:127.0.0.1 2> /dev/null
     python3 "$BATS_TEST_DIRNAME/conversion_webhook.py" "$D/cert.pem" "$D/key.pem" "$D/port" 3>&- & echo $! > "$D/webhook.pid"

@@ -44,6 +44,9 @@ aws_cli() { # the SDKs' environment, and the aws to test: PyPI's, or the one tha
     export VENV AWS=$BATS_FILE_TMPDIR/bin/aws PATH=$BATS_FILE_TMPDIR/bin:$VENV/bin:$PATH
 }
 
+free_port() { # one that nobody listens on, and the next is free, too
+    local p; until p=$((20000 + RANDOM % 10000)); ! ss -Hltn | grep -qE ":($p|$((p + 1))) "; do :; done; echo $p
+}
 eventually() { # eventually SECONDS COMMAND...: until it succeeds
     local end=$((SECONDS + $1)); shift
     until "$@"; do [ $SECONDS -lt $end ] || { echo "never true: $*" >&2; return 1; }; sleep 0.2; done

@@ -5,7 +5,7 @@ load lib.bash
 
 setup_file() {
     export MANIFESTS=$BATS_FILE_TMPDIR/manifests; mkdir -p "$MANIFESTS"
-    cluster_start e2e4 10.83.0 -- --pod-manifest-path "$MANIFESTS" --container-log-max-size 100Ki --container-log-max-files 3
+    cluster_start e2e6 10.83.0 -- --pod-manifest-path "$MANIFESTS" --container-log-max-size 100Ki --container-log-max-files 3
 }
 teardown_file() { cluster_stop; }
 
