@@ -146,7 +146,7 @@ static struct error *make_ctx(const struct tls_options *o, bool server, SSL_CTX 
     if (o->cert != NULL) TRY(use_cert(ctx, o->cert, o->key != NULL ? o->key : o->cert));
     if (o->ca != NULL)
         TRY(use_ca(ctx, o->ca, server));
-    else if (!server)
+    else if (!server && !o->insecure) /* else each handshake would read the machine's certificates for nothing */
         SSL_CTX_set_default_verify_paths(ctx);
     if (server) {
         SSL_CTX_set_verify(ctx, o->ca != NULL ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
