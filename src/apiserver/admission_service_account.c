@@ -1,15 +1,26 @@
 /* ServiceAccount: pods get their account, its pull secrets and a mounted token (plugin/pkg/admission/serviceaccount). */
 #include "apiserver/admission.h"
+#include <pthread.h>
 
 #define MOUNT_PATH "/var/run/secrets/kubernetes.io/serviceaccount"
 #define MIRROR "kubernetes.io/config.mirror"
 
 static bool is_mirror(const struct json *pod) { return json_member(json_get(pod, "metadata.annotations"), MIRROR) != NULL; }
 
+static const struct doc *token_source; /* the same for every pod */
+
+static void make_token_source(void) {
+    cleanup_arena struct arena a = {0};
+    token_source = doc_new(json_make(&a, "{'sources':[{'serviceAccountToken':{'expirationSeconds':3607,'path':'token'}},"
+                                         "{'configMap':{'name':'kube-root-ca.crt','items':[{'key':'ca.crt','path':'ca.crt'}]}},"
+                                         "{'downwardAPI':{'items':[{'path':'namespace','fieldRef':{'apiVersion':'v1','fieldPath':'metadata.namespace'}}]}}],"
+                                         "'defaultMode':420}"));
+}
+
 static const struct json *token_volume(struct arena *a, const char *name) {
-    return json_make(a, "{'name':%s,'projected':{'sources':[{'serviceAccountToken':{'expirationSeconds':3607,'path':'token'}},"
-                        "{'configMap':{'name':'kube-root-ca.crt','items':[{'key':'ca.crt','path':'ca.crt'}]}},"
-                        "{'downwardAPI':{'items':[{'path':'namespace','fieldRef':{'apiVersion':'v1','fieldPath':'metadata.namespace'}}]}}],'defaultMode':420}}", name);
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, make_token_source);
+    return json_make(a, "{'name':%s,'projected':%v}", name, token_source->root);
 }
 
 static const struct json *mount_in(struct arena *a, const struct json *container, const char *volume, bool *needed) {

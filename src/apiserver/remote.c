@@ -88,8 +88,8 @@ static struct error *resolve_service(struct apiserver *s, struct arena *a, const
 }
 
 static struct error *split_url(struct arena *a, const char *url, struct remote *out) {
-    const char *host = str_starts(url, "https://") ? url + 8 : NULL;
-    if (host == NULL) return error_new("invalid URL \"%s\"", url);
+    if (url == NULL || !str_starts(url, "https://")) return error_new("invalid URL \"%s\"", url ? url : "");
+    const char *host = url + strlen("https://");
     size_t n = strcspn(host, "/?#");
     out->host = arena_strndup(a, host, n);
     out->path = host[n] ? arena_strdup(a, host + n) : "/";
@@ -113,7 +113,7 @@ struct error *remote_resolve(struct apiserver *s, struct arena *a, const struct 
         TRY(resolve_service(s, a, ns, name, port, &out->target));
         out->target.server_name = arena_printf(a, "%s.%s.svc", name, ns);
     } else {
-        TRY(split_url(a, json_str_or(config, "url", ""), out));
+        TRY(split_url(a, json_str(config, "url"), out));
     }
     char *ca = NULL;
     size_t len;

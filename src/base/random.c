@@ -32,9 +32,14 @@ void uuid_v4(char out[37]) {
 void random_name_suffix(char *out, size_t n) {
     static const char alphabet[] = "bcdfghjklmnpqrstvwxz2456789";
     const size_t letters = sizeof(alphabet) - 1, fair = 256 - 256 % letters;
+    uint8_t bytes[16]; /* nearly always enough for the five letters of a generated name */
+    size_t used = sizeof(bytes);
     for (size_t i = 0; i < n;) {
-        uint8_t b;
-        random_bytes(&b, 1);
+        if (used == sizeof(bytes)) {
+            random_bytes(bytes, sizeof(bytes));
+            used = 0;
+        }
+        uint8_t b = bytes[used++];
         if (b < fair) out[i++] = alphabet[b % letters];
     }
     out[n] = '\0';

@@ -4,7 +4,7 @@
 #include "base/buf.h"
 
 bool str_eq(const char *a, const char *b); /* NULL equals only NULL */
-bool str_starts(const char *s, const char *prefix);
+static inline bool str_starts(const char *s, const char *prefix) { return strncmp(s, prefix, strlen(prefix)) == 0; }
 bool str_ends(const char *s, const char *suffix);
 bool str_in(const char *s, const char *const *list); /* list ends with NULL; false for NULL s */
 /* Splits at each `sep`; the result is NULL-terminated and lives in `a`. "" gives one empty string. */

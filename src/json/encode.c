@@ -78,6 +78,22 @@ static inline uint64_t suspicious(uint64_t w) {
            ZERO_BYTES((w | ONES * 4) ^ (ONES * '&'));
 }
 
+/* Fewer than eight bytes as a word that spaces fill up. Reads overlap rather than take a byte at a time. */
+static inline uint64_t short_word(const char *s, size_t n) {
+    uint32_t low = 0, high = 0;
+    uint16_t pair = 0;
+    uint64_t w = 0;
+    if (n >= 4) {
+        memcpy(&low, s, 4);
+        memcpy(&high, s + n - 4, 4);
+        w = low | (uint64_t)high << (8 * (n - 4));
+    } else if (n >= 2) {
+        memcpy(&pair, s, 2);
+        w = pair | (uint64_t)(unsigned char)s[n - 1] << (8 * (n - 1));
+    } else if (n == 1) w = (unsigned char)*s;
+    return w | (ONES * ' ') << (8 * n);
+}
+
 /* `html`: < > & are escaped too, as Go does unless it is told not to. */
 static void encode_special(struct buf *out, const char **p, bool html) {
     static const char hex[] = "0123456789abcdef", letters[] = "btn\0fr"; /* of 8 to 13 */
@@ -99,7 +115,8 @@ static void encode_rest(struct buf *out, const char *s, const char *end, bool ht
     while (s < end) {
         uint64_t w = 0;
         size_t have = MIN((size_t)(end - s), (size_t)8);
-        memcpy(&w, s, have);
+        if (have == 8) memcpy(&w, s, 8);
+        else w = short_word(s, have);
         uint64_t stop = suspicious(w);
         size_t clean = stop ? (size_t)__builtin_ctzll(stop) >> 3 : 8;
         s += MIN(clean, have);
@@ -121,7 +138,7 @@ static void encode_string(struct buf *out, const char *s, size_t n, bool html) {
         encode_rest(out, s, end, html);
         return;
     }
-    buf_reserve(out, n + 10);
+    if (out->cap - out->len < n + 11) buf_reserve(out, n + 10);
     char *to = out->data + out->len;
     *to++ = '"';
     for (; end - s >= 8; s += 8, to += 8) {
@@ -132,8 +149,7 @@ static void encode_string(struct buf *out, const char *s, size_t n, bool html) {
     size_t left = (size_t)(end - s);
     bool last = left < 8;
     if (last) {
-        w = UINT64_C(0x2020202020202020);
-        memcpy(&w, s, left);
+        w = short_word(s, left);
         last = suspicious(w) == 0;
     }
     if (last) {
@@ -164,8 +180,7 @@ static inline void put(struct buf *out, char c) {
     out->data[out->len] = '\0';
 }
 
-static void new_line(struct writer *w) {
-    if (w->indent == NULL) return;
+static void new_line(const struct writer *w) {
     buf_addc(w->out, '\n');
     for (int i = 0; i < w->depth; i++) buf_adds(w->out, w->indent);
 }
@@ -178,7 +193,7 @@ static void encode_elements(struct writer *w, const struct json *v) {
     w->depth++;
     for (uint32_t i = 0; i < v->len; i++) {
         if (i > 0) put(w->out, ',');
-        new_line(w);
+        if (w->indent != NULL) new_line(w);
         if (object) {
             encode_string(w->out, v->members[i].key, v->members[i].key_len, w->html);
             put(w->out, ':');
@@ -187,7 +202,7 @@ static void encode_elements(struct writer *w, const struct json *v) {
         encode(w, object ? &v->members[i].value : &v->items[i]);
     }
     w->depth--;
-    if (v->len > 0) new_line(w);
+    if (v->len > 0 && w->indent != NULL) new_line(w);
     put(w->out, object ? '}' : ']');
 }
 

@@ -40,18 +40,33 @@ extern const struct json json_null, json_true, json_false, json_empty_object, js
 /* A member by its exact name. */
 const struct json *json_member_n(const struct json *v, const char *key, size_t key_len);
 static inline const struct json *json_member(const struct json *v, const char *key) { return json_member_n(v, key, strlen(key)); }
-/* A member of members: json_get(pod, "spec.nodeName"). For keys with dots in them use json_member. */
-const struct json *json_get(const struct json *v, const char *path);
+/* A member of members: json_get(pod, "spec.nodeName"). For keys with dots in them use json_member. What a constant path
+ * without a dot means is known to the compiler. */
+const struct json *json_get_path(const struct json *v, const char *path);
+static inline const struct json *json_get(const struct json *v, const char *path) {
+    if (__builtin_constant_p(path != NULL && strchr(path, '.') == NULL) && path != NULL && strchr(path, '.') == NULL) return json_member(v, path);
+    return json_get_path(v, path);
+}
 const struct json *json_at(const struct json *v, size_t index);
 size_t json_len(const struct json *v); /* elements or members; 0 for anything else */
 
 /* The value at `path` if it has the type, else the default. `path` may be NULL: the value itself. */
-const char *json_str(const struct json *v, const char *path);    /* NULL if absent or no string */
-const char *json_str_or(const struct json *v, const char *path, const char *other);
-int64_t json_int(const struct json *v, const char *path, int64_t other); /* doubles without fraction count */
-bool json_bool(const struct json *v, const char *path, bool other);
-bool json_is(const struct json *v, enum json_type type); /* false for NULL */
-bool json_str_is(const struct json *v, const char *path, const char *expected);
+static inline bool json_is(const struct json *v, enum json_type type) { return v != NULL && v->type == type; } /* false for NULL */
+static inline const char *json_str_or(const struct json *v, const char *path, const char *other) {
+    v = path ? json_get(v, path) : v;
+    return json_is(v, JSON_STRING) ? v->s : other;
+}
+static inline const char *json_str(const struct json *v, const char *path) { return json_str_or(v, path, NULL); } /* NULL if absent or no string */
+static inline bool json_bool(const struct json *v, const char *path, bool other) {
+    v = path ? json_get(v, path) : v;
+    return json_is(v, JSON_BOOL) ? v->b : other;
+}
+static inline bool json_str_is(const struct json *v, const char *path, const char *expected) {
+    const char *s = json_str(v, path);
+    return s != NULL && expected != NULL && strcmp(s, expected) == 0;
+}
+int64_t json_int_of(const struct json *v, int64_t other); /* doubles without fraction count */
+static inline int64_t json_int(const struct json *v, const char *path, int64_t other) { return json_int_of(path ? json_get(v, path) : v, other); }
 
 bool json_equal(const struct json *a, const struct json *b); /* order of members does not matter; 1 equals 1.0 */
 /* As equality.Semantic.DeepEqual sees API objects: absent, null, {} and [] are the same. */

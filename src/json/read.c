@@ -15,7 +15,7 @@ const struct json *json_member_n(const struct json *v, const char *key, size_t k
     return NULL;
 }
 
-const struct json *json_get(const struct json *v, const char *path) {
+const struct json *json_get_path(const struct json *v, const char *path) {
     if (path == NULL) return v;
     for (; v != NULL; path++) {
         const char *end = strchrnul(path, '.');
@@ -31,30 +31,11 @@ const struct json *json_at(const struct json *v, size_t index) {
 }
 
 size_t json_len(const struct json *v) { return v != NULL && v->type >= JSON_ARRAY ? v->len : 0; }
-bool json_is(const struct json *v, enum json_type type) { return v != NULL && v->type == type; }
 
-const char *json_str_or(const struct json *v, const char *path, const char *other) {
-    v = json_get(v, path);
-    return json_is(v, JSON_STRING) ? v->s : other;
-}
-
-const char *json_str(const struct json *v, const char *path) { return json_str_or(v, path, NULL); }
-
-int64_t json_int(const struct json *v, const char *path, int64_t other) {
-    v = json_get(v, path);
+int64_t json_int_of(const struct json *v, int64_t other) {
     if (json_is(v, JSON_INT)) return v->i;
     if (!json_is(v, JSON_DOUBLE) || !(v->d >= -0x1p63 && v->d < 0x1p63) || v->d != trunc(v->d)) return other;
     return (int64_t)v->d;
-}
-
-bool json_bool(const struct json *v, const char *path, bool other) {
-    v = json_get(v, path);
-    return json_is(v, JSON_BOOL) ? v->b : other;
-}
-
-bool json_str_is(const struct json *v, const char *path, const char *expected) {
-    const char *s = json_str(v, path);
-    return s != NULL && expected != NULL && strcmp(s, expected) == 0;
 }
 
 /* ---- equality ---- */

@@ -5,8 +5,10 @@
  * values it changes. What a manager of another version owns is said in that version: objects are converted to compare them. */
 #include "base/clock.h"
 #include "base/str.h"
+#include "json/doc.h"
 #include "schema/managed.h"
 #include "schema/typed.h"
+#include <pthread.h>
 
 static const char last_applied[] = "kubectl.kubernetes.io/last-applied-configuration";
 
@@ -21,12 +23,22 @@ static const struct json *without_managed(struct arena *a, const struct json *ob
     return json_get(object, "metadata.managedFields") ? json_without(a, object, "metadata.managedFields") : object;
 }
 
-/* What Go's zero object looks like: structs that are no pointers are there even when empty. */
+/* What Go's zero object looks like: structs that are no pointers are there even when empty. Each built-in type's is made once. */
+static _Atomic(const struct json *) *zero_objects;
+static void make_zero_objects(void) { zero_objects = xcalloc(schema_struct_count, sizeof(*zero_objects)); }
+
 static const struct json *empty_object(struct context *c) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     const struct json *out = &json_empty_object;
-    if (c->type->name == NULL || c->type->crd) return out;
+    if (c->type < schema_types || c->type >= schema_types + schema_struct_count) return out;
+    pthread_once(&once, make_zero_objects);
+    _Atomic(const struct json *) *known = &zero_objects[c->type - schema_types];
+    const struct json *made = atomic_load(known);
+    if (made != NULL) return made;
     struct error *e = schema_decode(c->arena, c->type, &json_empty_object, NULL, &out);
     error_free(e);
+    struct doc *kept = doc_new(out); /* for ever */
+    if (!atomic_compare_exchange_strong(known, &made, kept->root)) doc_unref(kept);
     return out;
 }
 
@@ -60,7 +72,7 @@ static struct fieldset *keep_only(struct arena *a, const struct fieldset *s, cha
 static struct fieldset *filter(struct context *c, struct fieldset *s) {
     const char *const *paths = c->options->reset_fields;
     struct arena *a = c->arena;
-    if (paths == NULL || paths[0] == NULL) return s;
+    if (paths == NULL || paths[0] == NULL || s->len == 0) return s;
     if (paths[0][0] == '=') {
         char **patterns[8] = {0};
         for (size_t i = 0; i < ARRAY_LEN(patterns) - 1 && paths[i] != NULL; i++)
@@ -244,7 +256,7 @@ static struct error *own_changes(struct context *c, const struct json *live, con
         return NULL;
     }
     TRY(take_away(c, &s, NULL, NULL));
-    struct fieldset *own = strip(c, fieldset_union(a, &s.diff.modified, &s.diff.added));
+    struct fieldset *own = strip(c, s.diff.modified.len ? fieldset_union(a, &s.diff.modified, &s.diff.added) : &s.diff.added);
     if (!fieldset_empty(own)) {
         struct manager me = this_manager(c, false);
         if (name) me.name = name;

@@ -4,7 +4,13 @@
 
 /* ---- path elements ---- */
 
-struct path_element path_field(struct arena *a, const char *name) { return (struct path_element){'f', arena_printf(a, "f:%s", name), NULL}; }
+struct path_element path_field(struct arena *a, const char *name) {
+    size_t n = strlen(name);
+    char *text = arena_alloc(a, n + 3);
+    memcpy(text, "f:", 2);
+    memcpy(text + 2, name, n + 1);
+    return (struct path_element){'f', text, NULL};
+}
 
 struct path_element path_keys(struct arena *a, const struct json *keys) {
     return (struct path_element){'k', arena_printf(a, "k:%s", json_text(a, keys)), keys};

@@ -86,12 +86,17 @@ struct entry {
 struct entries {
     struct entry *items;
     size_t len;
-    struct map index; /* text -> entry */
+    struct map index; /* text -> entry, of all but the first few */
 };
+enum { FEW_ENTRIES = 8 };
 static void entries_free(struct entries *e) { map_free(&e->index, NULL); }
 #define cleanup_entries CLEANUP(entries_free)
 
-static struct entry *entries_find(const struct entries *e, const struct path_element *p) { return map_get(&e->index, p->text); }
+static struct entry *entries_find(const struct entries *e, const struct path_element *p) {
+    for (size_t i = 0; i < MIN(e->len, FEW_ENTRIES); i++)
+        if (strcmp(e->items[i].element.text, p->text) == 0) return &e->items[i];
+    return e->len > FEW_ENTRIES ? map_get(&e->index, p->text) : NULL;
+}
 
 static const char *entries_of(struct arena *a, const struct type *t, const struct json *list, struct entries *out) {
     out->items = arena_calloc(a, json_len_(list, JSON_ARRAY) + 1, sizeof(*out->items));
@@ -104,7 +109,7 @@ static const char *entries_of(struct arena *a, const struct type *t, const struc
         if (known == NULL) {
             known = &out->items[out->len++];
             *known = (struct entry){p, item, 0, at};
-            map_set(&out->index, p.text, known);
+            if (out->len > FEW_ENTRIES) map_set(&out->index, p.text, known);
         }
         known->count++;
         at++;
@@ -229,21 +234,56 @@ struct error *typed_validate(struct arena *a, const struct type *t, const struct
 
 /* ---- comparison ---- */
 
-enum mark { SAME, ADDED, REMOVED, MODIFIED };
+/* What differs below two values; says whether they themselves, as wholes, do. */
+static bool compare(struct arena *a, const struct type *t, const struct json *old, const struct json *new, struct typed_diff *below);
+static bool is_leaf(const struct type *t, enum shape shape, const struct json *x, const struct json *y);
 
-static enum mark compare_leaf(const struct json *old, const struct json *new) {
-    return old == NULL ? ADDED : new == NULL ? REMOVED : json_equal(old, new) ? SAME : MODIFIED;
+/* All below a value that is on one side only, as comparing it with nothing would tell; false: malformed. */
+static bool lone_below(struct arena *a, const struct type *t, const struct json *v, struct fieldset *below);
+
+static bool lone(struct arena *a, const struct type *t, const struct path_element *e, const struct json *v, struct fieldset *out) {
+    struct fieldset below = {0};
+    bool ok = lone_below(a, t, v, &below);
+    fieldset_add(a, out, e, true, below.len ? arena_dup(a, &below, sizeof(below)) : NULL);
+    return ok;
 }
 
-static enum mark compare(struct arena *a, const struct type *t, const struct json *old, const struct json *new, struct typed_diff *below);
+static bool lone_list(struct arena *a, const struct type *t, const struct json *v, struct fieldset *out) {
+    cleanup_entries struct entries all = {0};
+    bool ok = entries_of(a, t, v, &all) == NULL;
+    for (size_t i = 0; ok && i < all.len; i++) {
+        const struct entry *x = &all.items[i];
+        if (x->count == 1) ok &= lone(a, t->element, &x->element, x->value, out);
+        else fieldset_add(a, out, &x->element, true, NULL);
+    }
+    return ok;
+}
+
+static bool lone_below(struct arena *a, const struct type *t, const struct json *v, struct fieldset *below) {
+    enum shape shape = shape_of(t, v);
+    bool ok = true;
+    if (is_leaf(t, shape, v, NULL)) return true;
+    if (shape == LIST) return lone_list(a, t, v, below);
+    JSON_EACH_MEMBER(m, v) {
+        const struct type *member = typed_member(t, m->key);
+        if (member == NULL) continue;
+        struct path_element e = path_field(a, m->key);
+        ok &= lone(a, member, &e, &m->value, below);
+    }
+    return ok;
+}
 
 static void compare_at(struct arena *a, const struct type *t, const struct path_element *e, const struct json *old, const struct json *new,
                        struct typed_diff *out) {
+    if (old == NULL || new == NULL) {
+        out->malformed |= !lone(a, t, e, old ? old : new, old ? &out->removed : &out->added);
+        return;
+    }
     struct typed_diff *below = ARENA_NEW(a, struct typed_diff);
-    enum mark mark = compare(a, t, old, new, below);
-    fieldset_add(a, &out->added, e, mark == ADDED, &below->added);
-    fieldset_add(a, &out->removed, e, mark == REMOVED, &below->removed);
-    fieldset_add(a, &out->modified, e, mark == MODIFIED, &below->modified);
+    bool modified = compare(a, t, old, new, below);
+    fieldset_add(a, &out->added, e, false, &below->added);
+    fieldset_add(a, &out->removed, e, false, &below->removed);
+    fieldset_add(a, &out->modified, e, modified, &below->modified);
     out->malformed |= below->malformed;
 }
 
@@ -287,14 +327,17 @@ static void compare_lists(struct arena *a, const struct type *t, const struct js
 
 static void compare_maps(struct arena *a, const struct type *t, const struct json *old, const struct json *new, struct typed_diff *out) {
     JSON_EACH_MEMBER(m, old) {
-        struct path_element e = path_field(a, m->key);
         const struct type *member = typed_member(t, m->key);
-        if (member) compare_at(a, member, &e, &m->value, json_member(new, m->key), out);
+        const struct json *other = json_member_n(new, m->key, m->key_len);
+        if (member == NULL || other == &m->value) continue;
+        struct path_element e = path_field(a, m->key);
+        compare_at(a, member, &e, &m->value, other, out);
     }
     JSON_EACH_MEMBER(m, new) {
+        const struct type *member = json_member_n(old, m->key, m->key_len) == NULL ? typed_member(t, m->key) : NULL;
+        if (member == NULL) continue;
         struct path_element e = path_field(a, m->key);
-        const struct type *member = typed_member(t, m->key);
-        if (member && json_member(old, m->key) == NULL) compare_at(a, member, &e, NULL, &m->value, out);
+        compare_at(a, member, &e, NULL, &m->value, out);
     }
 }
 
@@ -302,23 +345,23 @@ static bool is_leaf(const struct type *t, enum shape shape, const struct json *x
     return shape == SCALAR || is_atomic(t, shape) || (json_len_(x, JSON_ARRAY) + json_len_(x, JSON_OBJECT) == 0 && json_len_(y, JSON_ARRAY) + json_len_(y, JSON_OBJECT) == 0);
 }
 
-static enum mark compare(struct arena *a, const struct type *t, const struct json *old, const struct json *new, struct typed_diff *below) {
-    if (old == new && old != NULL) return SAME; /* shared between the documents */
-    enum shape l = shape_of(t, old), r = shape_of(t, new);
-    enum mark mark = old == NULL ? ADDED : new == NULL ? REMOVED : SAME;
+static bool compare(struct arena *a, const struct type *t, const struct json *old, const struct json *new, struct typed_diff *below) {
+    if (old == new) return false; /* shared between the documents */
+    enum shape shapes[2] = {shape_of(t, old), shape_of(t, new)};
+    bool modified = false;
     /* Where the type does not say and the shapes differ, each is walked by its own. */
-    for (int side = new == NULL || old == NULL || l == r; side < 2; side++) {
-        enum shape shape = side == 1 && new != NULL ? r : l;
-        if (is_leaf(t, shape, old, new)) mark = compare_leaf(old, new);
-        else if (shape == LIST) compare_lists(a, t, old, new, below);
+    for (int side = shapes[0] == shapes[1]; side < 2; side++) {
+        if (is_leaf(t, shapes[side], old, new)) modified = !json_equal(old, new);
+        else if (shapes[side] == LIST) compare_lists(a, t, old, new, below);
         else compare_maps(a, t, old, new, below);
     }
-    return mark;
+    return modified;
 }
 
 void typed_compare(struct arena *a, const struct type *t, const struct json *old, const struct json *new, struct typed_diff *out) {
     *out = (struct typed_diff){0};
-    compare(a, t, old, new, out);
+    if (old != NULL && new != NULL) compare(a, t, old, new, out);
+    else if (old != NULL || new != NULL) out->malformed = !lone_below(a, t, old ? old : new, old ? &out->removed : &out->added);
 }
 
 /* ---- merging ---- */

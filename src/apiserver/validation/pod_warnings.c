@@ -94,8 +94,10 @@ static void deprecated_volumes(WARN) {
         {"rbd", "rbd", "deprecated in v1.28, non-functional in v1.31+"}};
     size_t i = 0;
     JSON_EACH(v, json_member(o, "volumes")) {
-        for (size_t k = 0; k < ARRAY_LEN(sources); k++) {
-            if (has(v, sources[k].source)) warn(w, FIELD(FIELD_INDEX(FIELD(p, "volumes"), i), sources[k].shown), "%s", sources[k].message);
+        JSON_EACH_MEMBER(m, v) { /* its name and its source: one */
+            for (size_t k = 0; k < ARRAY_LEN(sources); k++) {
+                if (strcmp(m->key, sources[k].source) == 0) warn(w, FIELD(FIELD_INDEX(FIELD(p, "volumes"), i), sources[k].shown), "%s", sources[k].message);
+            }
         }
         i++;
     }
@@ -104,7 +106,8 @@ static void deprecated_volumes(WARN) {
 struct paths {
     struct json_array *w;
     const char *volume, *kind;
-    struct json_array seen; /* [path, text] */
+    struct path { const char *path, *text; } *seen;
+    size_t len, cap;
 };
 
 static bool below(const char *path, const char *dir) {
@@ -119,12 +122,17 @@ static void add_path(struct paths *s, const char *path, const char *source) {
     while (n > 0 && path[n - 1] == '/') n--;
     path = arena_strndup(a, path, n);
     const char *text = *source ? arena_printf(a, "%s (%s)", status_quote(a, path), source) : status_quote(a, path);
-    for (size_t i = 0; i < s->seen.len; i++) {
-        const char *other = text_of(json_at(&s->seen.items[i], 0));
-        if (*path && *other && (below(path, other) || below(other, path)))
-            json_array_add(s->w, json_strf(a, "volume \"%s\" (%s): overlapping paths: %s with %s", s->volume, s->kind, text, text_of(json_at(&s->seen.items[i], 1))));
+    for (size_t i = 0; i < s->len; i++) {
+        const struct path *other = &s->seen[i];
+        if (*path && *other->path && (below(path, other->path) || below(other->path, path)))
+            json_array_add(s->w, json_strf(a, "volume \"%s\" (%s): overlapping paths: %s with %s", s->volume, s->kind, text, other->text));
     }
-    json_array_add(&s->seen, json_make(a, "[%s,%s]", path, text));
+    if (s->len == s->cap) {
+        size_t cap = s->cap ? 2 * s->cap : 4;
+        s->seen = arena_grow(a, s->seen, s->cap * sizeof(*s->seen), cap * sizeof(*s->seen));
+        s->cap = cap;
+    }
+    s->seen[s->len++] = (struct path){path, text};
 }
 
 static void add_items(struct paths *s, const struct json *source, const char *from) {
@@ -138,17 +146,18 @@ static void overlapping_paths(struct json_array *w, const struct json *spec) {
     JSON_EACH(v, json_member(spec, "volumes")) {
         for (size_t k = 0; k < ARRAY_LEN(sources); k++) {
             const struct json *s = json_member(v, sources[k].source);
+            if (s == NULL) continue;
             const char *kind = sources[k].name ? arena_printf(a, "%s \"%s\"", sources[k].kind, str_of(s, sources[k].name)) : sources[k].kind;
-            struct paths paths = {w, str_of(v, "name"), kind, {.arena = a}};
+            struct paths paths = {.w = w, .volume = str_of(v, "name"), .kind = kind};
             add_items(&paths, s, "");
         }
-        struct paths all = {w, str_of(v, "name"), "Projected", {.arena = a}};
+        struct paths all = {.w = w, .volume = str_of(v, "name"), .kind = "Projected"};
         JSON_EACH(s, json_get(v, "projected.sources")) {
             const struct json *map = json_member(s, "configMap"), *secret = json_member(s, "secret"), *token = json_member(s, "serviceAccountToken"),
                               *bundle = json_member(s, "clusterTrustBundle");
             if (json_len(s) == 0) json_array_add(w, json_strf(a, "volume \"%s\" (Projected) has no sources provided", all.volume));
-            add_items(&all, map, arena_printf(a, "ConfigMap \"%s\"", str_of(map, "name")));
-            add_items(&all, secret, arena_printf(a, "Secret \"%s\"", str_of(secret, "name")));
+            if (map) add_items(&all, map, arena_printf(a, "ConfigMap \"%s\"", str_of(map, "name")));
+            if (secret) add_items(&all, secret, arena_printf(a, "Secret \"%s\"", str_of(secret, "name")));
             add_items(&all, json_member(s, "downwardAPI"), "DownwardAPI");
             if (token) add_path(&all, str_of(token, "path"), "ServiceAccountToken");
             if (bundle) add_path(&all, str_of(bundle, "path"), arena_printf(a, "ClusterTrustBundle \"%s\"", str_of(bundle, has(bundle, "name") ? "name" : "signerName")));
@@ -216,6 +225,10 @@ static void container_ports(WARN, struct port *all, size_t *n, bool names) {
     }
 }
 
+static bool is_for(const char *annotation, const char *prefix, const struct json *container) {
+    return str_starts(annotation, prefix) && strcmp(annotation + strlen(prefix), str_of(container, "name")) == 0;
+}
+
 static void each_container(WARN, const struct json *annotations, bool template) {
     static const char seccomp[] = "container.seccomp.security.alpha.kubernetes.io/", apparmor[] = "container.apparmor.security.beta.kubernetes.io/";
     struct arena *a = w->arena;
@@ -225,11 +238,14 @@ static void each_container(WARN, const struct json *annotations, bool template) 
         size_t i = 0;
         JSON_EACH(c, json_member(o, *kind)) {
             const struct field_path *at = FIELD_INDEX(FIELD(p, *kind), i++), *resources = FIELD(at, "resources");
-            const char *key = arena_printf(a, "%s%s", seccomp, str_of(c, "name")), *armor = arena_printf(a, "%s%s", apparmor, str_of(c, "name"));
-            if (!has(json_member(c, "securityContext"), "seccompProfile") && json_member(annotations, key))
-                warn(w, FIELD_KEY(notes, key), "non-functional in v1.27+; use the \"seccompProfile\" field instead");
-            if (template && !has(json_member(c, "securityContext"), "appArmorProfile") && json_member(annotations, armor))
-                warn(w, FIELD_KEY(notes, armor), "deprecated since v1.30; use the \"appArmorProfile\" field instead");
+            JSON_EACH_MEMBER(m, annotations) {
+                if (!has(json_member(c, "securityContext"), "seccompProfile") && is_for(m->key, seccomp, c))
+                    warn(w, FIELD_KEY(notes, m->key), "non-functional in v1.27+; use the \"seccompProfile\" field instead");
+            }
+            JSON_EACH_MEMBER(m, template ? annotations : NULL) {
+                if (!has(json_member(c, "securityContext"), "appArmorProfile") && is_for(m->key, apparmor, c))
+                    warn(w, FIELD_KEY(notes, m->key), "deprecated since v1.30; use the \"appArmorProfile\" field instead");
+            }
             static const char *const words[] = {"limits", "requests"}, *const names[] = {"memory", "ephemeral-storage"};
             for (size_t n = 0; n < ARRAY_LEN(names); n++) {
                 for (size_t k = 0; k < ARRAY_LEN(words); k++) {

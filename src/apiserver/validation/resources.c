@@ -122,13 +122,12 @@ void resource_requirements(RULE, const struct json *claims, bool whole_pod) {
     }
     JSON_EACH_MEMBER(m, requests) {
         const struct json *limit = json_member(limits, m->key);
-        const char *text = quantity_text(e->arena, &m->value);
         check(e, FIELD_KEY(req, m->key), m->key);
         resource_amount(e, FIELD_KEY(req, m->key), m->key, &m->value);
         if (limit && quantity_cmp(&m->value, limit) != 0 && !overcommit_allowed(m->key))
-            field_invalid_str(e, req, text, "must be equal to %s limit of %s", m->key, quantity_text(e->arena, limit));
+            field_invalid_str(e, req, quantity_text(e->arena, &m->value), "must be equal to %s limit of %s", m->key, quantity_text(e->arena, limit));
         else if (limit && quantity_cmp(&m->value, limit) > 0)
-            field_invalid_str(e, req, text, "must be less than or equal to %s limit of %s", m->key, quantity_text(e->arena, limit));
+            field_invalid_str(e, req, quantity_text(e->arena, &m->value), "must be less than or equal to %s limit of %s", m->key, quantity_text(e->arena, limit));
         else if (!limit && !overcommit_allowed(m->key)) field_required(e, lim, "Limit must be set for non overcommitable resources");
         if (is_hugepage(m->key)) huge = true, huge_value(e, FIELD_KEY(req, m->key), m->key, &m->value);
         compute |= word_in(m->key, "cpu memory");

@@ -15,7 +15,7 @@ static const char *next_word(struct arena *a, const char **words) {
 bool word_in(const char *s, const char *words) {
     size_t n = strlen(s);
     for (const char *w = words; n > 0 && *w;) {
-        size_t len = strcspn(w, " ");
+        size_t len = (size_t)(strchrnul(w, ' ') - w);
         if (len == n && memcmp(w, s, n) == 0) return true;
         w += len + (w[len] == ' ');
     }
