@@ -45,12 +45,14 @@ static void heap_remove(struct pod_heap *h, const struct waiting_pod *p) {
 static void leave(struct pod_queue *q, struct waiting_pod *p) {
     if (p->state == WAIT_ACTIVE) heap_remove(&q->active, p);
     else if (p->state == WAIT_BACKOFF) heap_remove(&q->backoff, p);
+    else if (p->state == WAIT_UNSCHEDULABLE) q->unschedulable--;
 }
 
 static void enter(struct pod_queue *q, struct waiting_pod *p, enum waiting state) {
     p->state = state;
     if (state == WAIT_ACTIVE) heap_add(&q->active, p);
     else if (state == WAIT_BACKOFF) heap_add(&q->backoff, p);
+    else if (state == WAIT_UNSCHEDULABLE) q->unschedulable++;
 }
 
 static void drop(void *value) {
@@ -84,7 +86,7 @@ void queue_set(struct pod_queue *q, struct doc *d, int64_t now) {
     p->doc = doc_ref(d);
     if (!changed) return;
     if (p->state == WAIT_IN_CYCLE) {
-        p->moved = true;
+        p->moves = 0;
         return;
     }
     leave(q, p);
@@ -109,7 +111,7 @@ struct waiting_pod *queue_pop(struct pod_queue *q, int64_t now) {
     struct waiting_pod *p = q->active.items[0];
     heap_remove(&q->active, p);
     p->state = WAIT_IN_CYCLE;
-    p->moved = false;
+    p->moves = q->moves + 1;
     p->attempts++;
     return p;
 }
@@ -119,14 +121,17 @@ void queue_failed(struct pod_queue *q, const char *uid, bool retry, int64_t now)
     if (p == NULL || p->state != WAIT_IN_CYCLE) return;
     int64_t delay = p->attempts > 4 ? BACKOFF_MOST : MIN(BACKOFF_MOST, BACKOFF_FIRST << (p->attempts - 1));
     p->due = now + delay;
-    enter(q, p, retry || p->moved ? WAIT_BACKOFF : WAIT_UNSCHEDULABLE);
+    bool moved = p->moves != q->moves + 1;
+    enter(q, p, retry || moved ? WAIT_BACKOFF : WAIT_UNSCHEDULABLE);
 }
 
 void queue_move_all(struct pod_queue *q, int64_t now) {
-    for (struct map_slot *m = map_first(&q->pods); m != NULL; m = map_next(&q->pods, m)) {
+    q->moves++; /* those in a cycle compare it when they come back */
+    for (struct map_slot *m = map_first(&q->pods); m != NULL && q->unschedulable > 0; m = map_next(&q->pods, m)) {
         struct waiting_pod *p = m->value;
-        if (p->state == WAIT_IN_CYCLE) p->moved = true;
-        else if (p->state == WAIT_UNSCHEDULABLE) enter(q, p, p->due > now ? WAIT_BACKOFF : WAIT_ACTIVE);
+        if (p->state != WAIT_UNSCHEDULABLE) continue;
+        leave(q, p);
+        enter(q, p, p->due > now ? WAIT_BACKOFF : WAIT_ACTIVE);
     }
 }
 

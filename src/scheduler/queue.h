@@ -12,7 +12,7 @@ struct waiting_pod {
     int64_t due, attempts;    /* end of back-off */
     enum waiting state;
     size_t heap_index;
-    bool moved;               /* something that might help has changed while it was in a cycle */
+    uint64_t moves;           /* of the queue, when its cycle began; 0: it changed itself meanwhile */
 };
 struct pod_heap {
     struct waiting_pod **items;
@@ -21,6 +21,8 @@ struct pod_heap {
 struct pod_queue {
     struct map pods; /* uid -> struct waiting_pod */
     struct pod_heap active, backoff;
+    size_t unschedulable; /* pods */
+    uint64_t moves;       /* how often something changed that might help */
 };
 void queue_free(struct pod_queue *q);
 /* A pod without a node was made or changed. A change other than of its status puts an unschedulable one back. */
