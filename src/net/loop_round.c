@@ -1,15 +1,14 @@
 /* Rounds: what many threads wake runs together, and a loop that was long at it does everything else before the next.
  *
  *      wake, wake, ...            wake, wake, ...
- *   idle ------> round -> rest, thrice as long as the round took -> round ...
+ *   idle ------> round -> rest, as long as the round took -> round ...
  *
  * Without the rest, a thousand streams of which each has one event cost a thousand system calls for one event; with it
  * the events of a storm gather meanwhile, and each stream is written to once for all of them. */
 #include "net/loop_internal.h"
 
 #define SHORT_ROUND MSECONDS(1) /* needs no rest */
-#define REST_FACTOR 3
-#define LONGEST_REST MSECONDS(60)
+#define LONGEST_REST MSECONDS(20)
 
 /* Those that wait, in the order in which they woke. */
 static struct loop_member *take_members(struct loop_rounds *r)
@@ -41,7 +40,7 @@ static void run_round(struct loop *l)
     if (took < SHORT_ROUND)
         loop_post(l, on_rest_over, l); /* after the sockets */
     else
-        loop_timer_start(l, MIN(took * REST_FACTOR, LONGEST_REST), on_rest_over, l);
+        loop_timer_start(l, MIN(took, LONGEST_REST), on_rest_over, l);
 }
 
 static void on_rest_over(void *arg)
