@@ -41,6 +41,7 @@ struct http_exchange {
     void *user;                    /* the handler's */
 };
 const char *http_header(const struct http_exchange *x, const char *name); /* first of that name, NULL if absent */
+const char *http_status_text(int status); /* "Not Found"; "" for a status that has no text */
 
 /* The whole answer. The body is copied unless `release` is given: then it is used in place and release(arg) called
  * when sent. Content-Length is set here. */

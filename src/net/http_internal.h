@@ -113,4 +113,3 @@ void conn_wait(struct conn *c, enum wait w);
 void conn_free(struct conn *c); /* stream and exchanges are gone */
 const struct http_server_config *conn_config(const struct conn *c);
 const char *server_date(struct server_loop *sl);
-const char *http_status_text(int status);

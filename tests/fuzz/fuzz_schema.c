@@ -12,6 +12,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     cleanup_error struct error *e = json_parse(&a, values, sizeof values - 1, NULL, NULL, &v);
     if (e != NULL) abort();
     char *text = arena_strndup(&a, (const char *)bytes, size);
-    cleanup_error struct error *f = schema_check(&a, text, size, value_from_json(&a, v, VALUE_FLOATS));
+    cleanup_error struct error *f = schema_check(&a, text, size, value_from_json(&a, v, VALUE_FLOATS), NULL);
     return 0;
 }

@@ -83,11 +83,51 @@ static void schemas_fail_in_the_same_words(void **state) {
     JSON_EACH(c, all) {
         const char *schema = json_str(c, "in");
         struct value values = value_from_json(&a, json_member(c, "with"), VALUE_FLOATS);
-        cleanup_error struct error *e = schema_check(&a, schema, strlen(schema), values);
+        cleanup_error struct error *e = schema_check(&a, schema, strlen(schema), values, schema_load);
         const char *want = json_str_or(c, "failed", "");
         if (strstr(want, "definitions/z") != NULL) continue; /* of several broken patterns only the first is told */
         if (!str_eq(want, text_of(e))) fail_msg("%s\nwant: %s\ngot:  %s", schema, want, text_of(e));
     }
+}
+
+static struct error *load_known(struct arena *a, const char *url, struct buf *out) {
+    static const struct { const char *url, *text; } known[] = {
+        {"https://x.test/s/a.json", "{\"definitions\":{\"port\":{\"type\":\"integer\"}},\"properties\":{\"n\":{\"$ref\":\"../b.json#/$defs/name\"}}}"},
+        {"https://x.test/b.json", "{\"$defs\":{\"name\":{\"maxLength\":3},\"back\":{\"$ref\":\"/s/a.json\"}}}"},
+        {"https://x.test/endless.json", "{\"$ref\":\"endless.json\"}"}, {"https://x.test/broken.json", "{"}};
+    (void)a;
+    for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+        if (!str_eq(known[i].url, url)) continue;
+        buf_adds(out, known[i].text);
+        return NULL;
+    }
+    return error_new("nobody has it");
+}
+
+static void schemas_refer_to_others(void **state) {
+    (void)state;
+    static const struct { const char *schema, *value, *want; } rows[] = {
+        {"{\"$ref\":\"https://x.test/s/a.json#/definitions/port\"}", "1", ""},
+        {"{\"$ref\":\"https://x.test/s/a.json#/definitions/port\"}", "\"s\"", "- at '': got string, want integer\n"},
+        {"{\"$ref\":\"https://x.test/s/a.json\"}", "{\"n\":\"long\"}", "- at '/n': maxLength: got 4, want 3\n"},
+        {"{\"$id\":\"https://x.test/root.json\",\"$ref\":\"b.json#/$defs/back\"}", "{\"n\":\"long\"}", "- at '/n': maxLength: got 4, want 3\n"},
+        {"{\"$ref\":\"https://x.test/s/a.json#/definitions/none\"}", "1", "json-pointer in \"https://x.test/s/a.json#/definitions/none\" not found"},
+        {"{\"$ref\":\"https://x.test/s/a.json#none\"}", "1", "anchor in \"https://x.test/s/a.json#none\" not found in schema \"https://x.test/s/a.json\""},
+        {"{\"$ref\":\"https://x.test/none.json\"}", "1", "failing loading \"https://x.test/none.json\": nobody has it"},
+        {"{\"$ref\":\"https://x.test/broken.json\"}", "1", "failing loading \"https://x.test/broken.json\": unexpected EOF"},
+        {"{\"$ref\":\"https://x.test/endless.json\"}", "1", "- at '': the schema refers to itself without end\n"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        cleanup_arena struct arena a = {0};
+        const struct json *v;
+        assert_null(json_parse(&a, rows[i].value, strlen(rows[i].value), NULL, NULL, &v));
+        cleanup_error struct error *e = schema_check(&a, rows[i].schema, strlen(rows[i].schema), value_from_json(&a, v, VALUE_FLOATS), load_known);
+        if (!str_eq(rows[i].want, text_of(e))) fail_msg("%s\nwant: %s\ngot:  %s", rows[i].schema, rows[i].want, text_of(e));
+    }
+    cleanup_arena struct arena a = {0};
+    static const char elsewhere[] = "{\"$ref\":\"https://x.test/b.json\"}";
+    cleanup_error struct error *e = schema_check(&a, elsewhere, strlen(elsewhere), (struct value){0}, NULL);
+    assert_string_equal(text_of(e), "failing loading \"https://x.test/b.json\": schemas elsewhere are not loaded here");
 }
 
 /* ---- whole charts ---- */
@@ -188,7 +228,7 @@ int main(void) {
         cmocka_unit_test(set_flags_change_values_as_helm_does),
         cmocka_unit_test(shell_patterns_match_as_in_go),
         cmocka_unit_test(chart_yaml_is_read_and_checked),
-        cmocka_unit_test(schemas_fail_in_the_same_words),
+        cmocka_unit_test(schemas_fail_in_the_same_words), cmocka_unit_test(schemas_refer_to_others),
         cmocka_unit_test(charts_render_to_the_same_bytes),
         cmocka_unit_test(values_of_a_chart_are_not_changed_by_a_render),
         cmocka_unit_test(mistakes_of_syntax_go_before_what_fails_earlier),

@@ -39,7 +39,7 @@ static struct error *check_values(struct arena *a, const char *dir, struct value
     values_coalesce_tables(all, values, false);
     cleanup_buf struct buf schema = {0};
     cleanup_error struct error *none = go_read_file(path_join(a, dir, "values.schema.json"), 0, &schema);
-    return schema.len == 0 ? NULL : schema_check(a, schema.data, schema.len, all);
+    return schema.len == 0 ? NULL : schema_check(a, schema.data, schema.len, all, schema_load);
 }
 
 static void lint_values(struct lint_result *r, const char *dir, struct value overrides) {

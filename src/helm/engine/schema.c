@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "helm/engine/schema_internal.h"
 #include "helm/go/regexp.h"
+#include "helm/go/os.h"
 #include "helm/go/strconv.h"
 #include <stdio.h>
 
@@ -93,17 +94,37 @@ static const struct json *find_named(struct schema_document *d, const struct jso
     return NULL;
 }
 
-const struct json *schema_resolve(struct schema_document *d, const char *reference) {
+/* A reference without its fragment, as an absolute URL. */
+static const char *absolute(struct arena *a, const char *base, const char *reference) {
+    size_t n = strcspn(reference, "#"), scheme = strcspn(reference, ":/#");
+    if (n == 0) return base;
+    if (reference[scheme] == ':') return arena_strndup(a, reference, n);
+    const char *host = strstr(base, "://"), *path = host ? host + 3 + strcspn(host + 3, "/") : base, *last = strrchr(path, '/');
+    size_t kept = reference[0] == '/' || last == NULL ? 0 : (size_t)(last + 1 - path);
+    return arena_printf(a, "%.*s%s", (int)(path - base), base, path_clean(a, arena_printf(a, "%.*s%.*s", (int)kept, path, (int)n, reference)));
+}
+
+static struct schema_document *find_document(const struct schema_set *s, const char *url) {
+    struct schema_document *d = s->documents;
+    while (d != NULL && !str_eq(d->url, url) && !str_eq(d->base, url)) d = d->next;
+    return d;
+}
+
+const struct json *schema_resolve(struct schema_document *d, const char *reference, struct schema_document **in) {
     size_t n = strcspn(reference, "#");
     const struct json *base = d->root;
     char *fragment;
+    *in = d;
     if (n > 0) {
         const char *url = arena_strndup(d->arena, reference, n), *own = json_str(json_member(d->root, d->draft == DRAFT_4 ? "id" : "$id"), NULL);
-        if (!(own != NULL && str_eq(own, url)) && !str_eq(url, base_url) && !str_eq(url, "values.schema.json")) base = find_named(d, d->root, url, false, 0);
+        if (!(own != NULL && str_eq(own, url))) base = find_named(d, d->root, url, false, 0);
+        struct schema_document *other = base == NULL ? find_document(d->set, absolute(d->arena, d->base, reference)) : NULL;
+        if (other != NULL) base = (*in = other)->root;
+        else if (base == NULL && own != NULL && str_eq(file_part(own), url)) base = d->root;
     }
     if (base == NULL || reference[n] == '\0' || reference[n + 1] == '\0') return base;
     if (!url_decode(d->arena, reference + n + 1, strlen(reference + n + 1), false, &fragment)) return NULL;
-    return fragment[0] == '/' ? json_pointer(base, fragment) : find_named(d, base, fragment, true, 0);
+    return fragment[0] == '/' ? json_pointer(base, fragment) : find_named(*in, base, fragment, true, 0);
 }
 
 /* ---- faults of the schema itself ---- */
@@ -121,7 +142,7 @@ static struct error *not_a_schema(struct check *c, const struct location *where,
     enum schema_draft draft = c->document->draft;
     const char *url = urls[draft == DRAFT_4 ? 0 : draft == DRAFT_6 ? 1 : draft == DRAFT_7 ? 2 : draft == DRAFT_2019 ? 3 : 4][0];
     cleanup_buf struct buf out = {0};
-    buf_printf(&out, "\"%s#\" is not valid against metaschema: jsonschema validation failed with '%s'", base_url, url);
+    buf_printf(&out, "\"%s#\" is not valid against metaschema: jsonschema validation failed with '%s'", c->document->url, url);
     size_t indent = 0;
     for (size_t i = 0; draft >= DRAFT_2019 && i < c->count; i++, indent++) {
         buf_addc(&out, '\n');
@@ -149,14 +170,45 @@ static struct error *check_regexp(struct check *c, const struct location *where,
     return not_a_schema(c, where, arena_printf(c->document->arena, "%s is not valid regex: %s", schema_quote(c->document->arena, pattern, len), e->message));
 }
 
+enum { MAX_DOCUMENTS = 100 };
+static struct error *add_document(struct schema_set *set, struct arena *a, const char *url, const char *text, size_t len, struct schema_document **out);
+
+static struct error *load_document(struct schema_document *from, const char *url) {
+    cleanup_buf struct buf text = {0};
+    struct schema_document *d;
+    struct schema_set *set = from->set;
+    struct error *e = set->count == MAX_DOCUMENTS ? error_new("the schema refers to too many others")
+                      : set->load                 ? set->load(from->arena, url, &text)
+                                                  : error_new("schemas elsewhere are not loaded here");
+    if (e == NULL) e = add_document(set, from->arena, url, buf_str(&text), text.len, &d);
+    return e ? error_wrap(e, "failing loading \"%s\"", url) : NULL;
+}
+
+static struct error *check_part(struct schema_document *d, const struct json *part);
+
+/* Of a document elsewhere only those parts count that somebody refers to. */
+static struct error *check_target(struct schema_document *in, const struct json *target) {
+    struct schema_set *set = in->set;
+    if (str_eq(in->url, base_url)) return NULL; /* checked as a whole */
+    for (size_t i = 0; i < set->checked_count; i++)
+        if (set->checked[i] == target) return NULL;
+    if (set->checked_count == ARRAY_LEN(set->checked)) return error_new("the schema refers to too many others");
+    set->checked[set->checked_count++] = target;
+    return check_part(in, target);
+}
+
 static struct error *check_reference(struct check *c, const char *reference) {
-    if (schema_resolve(c->document, reference) != NULL) return NULL;
-    if (reference[0] != '#' && strstr(reference, "://") != NULL)
-        return error_new("failing loading \"%.*s\": schemas elsewhere are not fetched", (int)strcspn(reference, "#"), reference);
-    const char *fragment = strchr(reference, '#');
-    if (fragment != NULL && fragment[1] == '/') return error_new("json-pointer in \"%s%s\" not found", base_url, fragment);
-    if (fragment != NULL) return error_new("anchor in \"%s%s\" not found", base_url, fragment);
-    return error_new("failing loading \"file:///%s\": open /%s: no such file or directory", reference, reference);
+    struct schema_document *in;
+    const struct json *target = schema_resolve(c->document, reference, &in);
+    if (target != NULL) return check_target(in, target);
+    const char *fragment = strchr(reference, '#'), *url = absolute(c->document->arena, c->document->base, reference);
+    if (reference[0] != '#' && find_document(c->document->set, url) == NULL) {
+        TRY(load_document(c->document, url));
+        target = schema_resolve(c->document, reference, &in);
+        if (target != NULL) return check_target(in, target);
+    }
+    if (fragment != NULL && fragment[1] == '/') return error_new("json-pointer in \"%s%s\" not found", in->url, fragment);
+    return error_new("anchor in \"%s%s\" not found in schema \"%s\"", in->url, fragment ? fragment : "", in->url);
 }
 
 static const char *const one_schema[] = {"not", "additionalProperties", "items", "additionalItems", "propertyNames", "contains", "if", "then", "else",
@@ -232,15 +284,31 @@ static struct error *parse_schema(struct arena *a, const char *text, size_t len,
     return error_new("%s", words);
 }
 
-struct error *schema_check(struct arena *a, const char *schema, size_t len, struct value values) {
-    struct schema_document d = {.arena = a};
+static struct error *add_document(struct schema_set *set, struct arena *a, const char *url, const char *text, size_t len, struct schema_document **out) {
+    struct schema_document *d = ARENA_NEW(a, struct schema_document);
+    *d = (struct schema_document){.set = set, .next = set->documents, .arena = a, .url = arena_strdup(a, url)};
+    TRY(parse_schema(a, text, len, &d->root));
+    TRY(find_draft(d));
+    const char *id = json_str(json_member(d->root, d->draft == DRAFT_4 ? "id" : "$id"), NULL);
+    d->base = id ? absolute(a, d->url, id) : d->url;
+    set->documents = *out = d;
+    set->count++;
+    return NULL;
+}
+
+static struct error *check_part(struct schema_document *d, const struct json *part) {
+    struct check c = {.document = d};
+    return check_schema(&c, part, NULL);
+}
+
+struct error *schema_check(struct arena *a, const char *schema, size_t len, struct value values, schema_load_fn *load) {
+    struct schema_set set = {.load = load};
+    struct schema_document *d;
     const struct json *tree;
-    TRY(parse_schema(a, schema, len, &d.root));
-    TRY(find_draft(&d));
-    struct check c = {.document = &d};
-    TRY(check_schema(&c, d.root, NULL));
+    TRY(add_document(&set, a, base_url, schema, len, &d));
+    TRY(check_part(d, d->root));
     TRY(value_to_json(a, values, &tree));
-    struct failure *f = schema_validate(&d, d.root, tree);
+    struct failure *f = schema_validate(d, d->root, tree);
     if (f == NULL) return NULL;
     cleanup_buf struct buf out = {0};
     if (f->kind != FAILURE_GROUP) print_failure(a, &out, f, 1);
@@ -250,7 +318,7 @@ struct error *schema_check(struct arena *a, const char *schema, size_t len, stru
 
 static struct error *check_chart(struct arena *a, const struct chart *c, struct value values, struct buf *out) {
     if (c->schema != NULL) {
-        cleanup_error struct error *e = schema_check(a, c->schema, c->schema_len, values);
+        cleanup_error struct error *e = schema_check(a, c->schema, c->schema_len, values, schema_load);
         if (e != NULL) buf_printf(out, "%s:\n%s", chart_name(c), e->message);
     }
     for (size_t i = 0; i < c->dependency_count; i++) {

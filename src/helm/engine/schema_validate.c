@@ -201,8 +201,11 @@ static struct failure *check_format(struct check *c) {
 }
 
 static struct failure *check_reference(struct check *c, const char *reference) {
-    const struct json *target = schema_resolve(c->document, reference);
+    struct schema_document *home = c->document, *there;
+    const struct json *target = schema_resolve(home, reference, &there);
+    c->document = there;
     struct failure *f = target != NULL ? check_self(c, target) : NULL;
+    c->document = home;
     if (f == NULL) return NULL;
     struct failure *outer = make(c, FAILURE_REFERENCE, "validation failed");
     if (f->kind == FAILURE_GROUP) {
@@ -260,7 +263,7 @@ static bool matches(struct check *c, const char *pattern, size_t pattern_len, co
     const struct regexp *re;
     cleanup_arena struct arena scratch = {0};
     cleanup_error struct error *e = regexp_compile(&scratch, pattern, pattern_len, &re);
-    c->document->steps += len;
+    c->document->set->steps += len;
     struct regexp_span whole;
     return e == NULL && regexp_match(re, text, len, 0, &whole, 1);
 }
@@ -347,7 +350,7 @@ static void check_unique(struct check *c) {
     if (!json_bool(keyword(c, "uniqueItems"), NULL, false)) return;
     for (uint32_t i = 1; i < c->value->len; i++) {
         for (uint32_t j = 0; j < i; j++) {
-            if (++c->document->steps > max_steps) return;
+            if (++c->document->set->steps > max_steps) return;
             if (json_equal(&c->value->items[i], &c->value->items[j])) return fail(c, "items at %u and %u are equal", j, i);
         }
     }
@@ -564,10 +567,10 @@ static struct failure *validate(struct check *c) {
     if (c->schema->type == JSON_BOOL) return c->schema->b ? NULL : make(c, FAILURE_LEAF, "false schema");
     if (c->schema->type != JSON_OBJECT || c->schema->len == 0) return NULL;
     if (is_cycle(c)) return make(c, FAILURE_LEAF, "the schema refers to itself without end");
-    if (c->document->depth >= MAX_DEPTH || ++c->document->steps > max_steps) return make(c, FAILURE_LEAF, "the schema is too complex");
-    c->document->depth++;
+    if (c->document->set->depth >= MAX_DEPTH || ++c->document->set->steps > max_steps) return make(c, FAILURE_LEAF, "the schema is too complex");
+    c->document->set->depth++;
     struct failure *f = validate_within_limits(c);
-    c->document->depth--;
+    c->document->set->depth--;
     return f;
 }
 
