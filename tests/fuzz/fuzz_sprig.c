@@ -36,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
     tables[count] = replaced;
     struct go_run run = {.arena = &a, .max_bytes = MEMORY, .max_steps = STEPS};
     run.templates = template_set_new(&a, "t", tables, TEMPLATE_MISSING_ZERO);
-    cleanup_error struct error *e = template_parse(run.templates, "t", (const char *)p, n);
+    cleanup_error struct error *e = template_parse(run.templates, "t", arena_strndup(&a, (const char *)p, n), n);
     if (e == NULL) e = template_execute(&run, "t", 1, data(&a), &out);
     return 0;
 }

@@ -35,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     cleanup_arena struct arena a = {0};
     cleanup_buf struct buf out = {.max = OUTPUT};
-    cleanup_free char *text = xmemdup(bytes, size + (size == 0));
+    const char *text = arena_strndup(&a, (const char *)bytes, size);
     cleanup_error struct error *e = render(&a, text, size, &out);
     if (a.total > MEMORY + ((size_t)8 << 20)) abort(); /* one step's work more at most */
     if (e != NULL && e->message[0] == '\0') abort();

@@ -23,7 +23,7 @@ struct template_set *template_set_new(struct arena *a, const char *name, const s
                                       enum template_missing_key missing);
 
 /* Parses `text` as the template `name` and all it defines. As in Go, an empty template does not replace one that
- * exists, any other does. Name and text are not copied; they must live as long as the set. */
+ * exists, any other does. Name and text are not copied; they must live as long as the set, and a NUL stands behind the text. */
 MUST_CHECK struct error *template_parse(struct template_set *set, const char *name, const char *text, size_t len);
 
 /* Remembers `text` as the template `name`, to be parsed when it is executed; errors of its syntax come then. false: it must be parsed
