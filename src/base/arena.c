@@ -1,5 +1,6 @@
 #include "base/arena.h"
 #include <stdio.h>
+#include <sys/mman.h>
 
 struct arena_block {
     struct arena_block *next;
@@ -7,9 +8,20 @@ struct arena_block {
     _Alignas(16) char data[];
 };
 
-enum { FIRST_BLOCK = 4096 - sizeof(struct arena_block) - 16, LARGEST_BLOCK = 256 * 1024 };
+enum { FIRST_BLOCK = 4096 - sizeof(struct arena_block) - 16, LARGEST_BLOCK = 256 * 1024, EAGER_BLOCK = 64 * 1024 };
 
 static size_t round_up(size_t n) { return (n + 15) & ~(size_t)15; }
+
+/* The pages in one call of the kernel, not a fault each. Where that cannot be had the faults do it. */
+static void touch(struct arena_block *b) {
+#ifdef MADV_POPULATE_WRITE
+    const uintptr_t page = 4096;
+    uintptr_t start = ((uintptr_t)b + page - 1) & ~(page - 1), end = ((uintptr_t)b->data + b->size) & ~(page - 1);
+    if (end > start) madvise((void *)start, end - start, MADV_POPULATE_WRITE);
+#else
+    (void)b;
+#endif
+}
 
 static struct arena_block *block_new(size_t size) {
     struct arena_block *b = xmalloc(sizeof(*b) + size);
@@ -23,7 +35,7 @@ void arena_free(struct arena *a) {
         next = b->next;
         free(b);
     }
-    *a = (struct arena){0};
+    *a = (struct arena){.eager = a->eager};
 }
 
 static char *end_of(struct arena_block *b) { return b->data + b->size; }
@@ -66,8 +78,9 @@ void *arena_alloc_block(struct arena *a, size_t size) {
     size = round_up(size);
     if ((size_t)(a->end - a->at) < size) {
         if (size > LARGEST_BLOCK / 4) return own_block(a, size);
-        size_t next = a->blocks == NULL ? FIRST_BLOCK : MIN(a->blocks->size * 2, (size_t)LARGEST_BLOCK);
+        size_t next = a->blocks == NULL ? FIRST_BLOCK : MIN(a->blocks->size * 2, a->eager ? (size_t)EAGER_BLOCK : LARGEST_BLOCK);
         struct arena_block *b = block_new(MAX(round_up(next), size));
+        if (a->eager && b->size >= EAGER_BLOCK / 4) touch(b);
         b->next = a->blocks;
         a->blocks = b;
         open_block(a, b);

@@ -21,6 +21,7 @@ struct arena {
     struct arena_block *blocks; /* newest first */
     char *at, *end;             /* what is left of the newest block */
     size_t total;               /* bytes handed out, for limits and metrics */
+    bool eager;                 /* blocks come with all of their pages: for arenas that fill quickly and live briefly */
 };
 
 /* A zeroed struct arena is ready for use. */

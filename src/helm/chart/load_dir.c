@@ -13,7 +13,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MAX_FILE = 5 * 1024 * 1024, MAX_FILES = 100000, MAX_DEPTH = 200, MAPPED = 16384 /* bytes, from which files are mapped */ };
+enum {
+    MAX_FILE = 5 * 1024 * 1024,
+    MAX_FILES = 100000,
+    MAX_DEPTH = 200,
+    SMALL = 8192,   /* bytes: files below are read at once */
+    MAPPED = 16384, /* bytes, from which files that are no templates are mapped */
+};
 static const size_t max_chart = (size_t)1 << 30;
 
 struct walk {
@@ -23,6 +29,10 @@ struct walk {
     struct chart_files *files;
     size_t total, page;
     enum chart_bytes bytes;
+    union { /* room for what is read before it is looked at */
+        char small[SMALL];
+        _Alignas(struct dirent64) char entries[SMALL];
+    };
 };
 
 /* One name in a directory, where `type` is a dirent's; DT_UNKNOWN: not known yet. Of the path's start `dir` is open. */
@@ -53,7 +63,7 @@ struct names { /* each with its type in front */
 
 static int by_name(const void *a, const void *b) { return strcmp(*(const char *const *)a + 1, *(const char *const *)b + 1); }
 
-static void add_name(struct arena *a, struct names *names, const struct dirent *e) {
+static void add_name(struct arena *a, struct names *names, const struct dirent64 *e) {
     if (names->count == names->cap) {
         size_t cap = names->cap * 2 + 16;
         names->items = arena_grow(a, names->items, names->cap * sizeof(*names->items), cap * sizeof(*names->items));
@@ -66,18 +76,27 @@ static void add_name(struct arena *a, struct names *names, const struct dirent *
     names->items[names->count++] = name;
 }
 
-static void cleanup_dir_(DIR **d) { if (*d != NULL) closedir(*d); }
+/* Sorted. Not by readdir(3), which would ask the kernel twice as often and take memory for each open directory. */
+static struct error *read_names(struct walk *w, const struct place *at, int fd, struct arena *a, struct names *out) {
+    ssize_t n;
+    while ((n = getdents64(fd, w->entries, sizeof(w->entries))) > 0) {
+        const struct dirent64 *e;
+        for (ssize_t i = 0; i < n; i += e->d_reclen) {
+            e = (const struct dirent64 *)(const void *)(w->entries + i);
+            if (!str_eq(e->d_name, ".") && !str_eq(e->d_name, "..")) add_name(a, out, e);
+        }
+    }
+    if (n < 0) return go_path_error("readdirent", at->path, errno);
+    if (out->count > 0) qsort(out->items, out->count, sizeof(*out->items), by_name);
+    return NULL;
+}
 
 static struct error *visit_dir(struct walk *w, const struct place *at) {
     cleanup_arena struct arena scratch = {0};
     struct names names = {0};
-    int fd = openat(at->dir, at->base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    CLEANUP(cleanup_dir_) DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
-    if (d == NULL) return go_path_error("open", at->path, errno);
-    for (struct dirent *e; (e = readdir(d)) != NULL;) {
-        if (!str_eq(e->d_name, ".") && !str_eq(e->d_name, "..")) add_name(&scratch, &names, e);
-    }
-    if (names.count > 0) qsort(names.items, names.count, sizeof(*names.items), by_name);
+    cleanup_fd int fd = openat(at->dir, at->base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return go_path_error("open", at->path, errno);
+    TRY(read_names(w, at, fd, &scratch, &names));
     size_t n = strlen(at->path), slash = at->path[n - 1] != '/';
     for (size_t i = 0; i < names.count; i++) {
         size_t len = strlen(names.items[i] + 1);
@@ -97,7 +116,7 @@ static struct error *visit_dir(struct walk *w, const struct place *at) {
 static size_t mark_length(const char *data, size_t len) { return len >= 3 && memcmp(data, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0; }
 
 /* Borrowed files are mapped when they are large, since a render may well never look at them (custom resource definitions, documents,
- * dashboards), and when they are templates, which are needed one after the other. Behind the last byte there is a NUL, unless the
+ * dashboards); large templates, since they are needed one after the other. Behind the last byte there is a NUL, unless the
  * file ends with its page: then it is not mapped. */
 static bool map_file(const struct walk *w, int fd, size_t size, struct chart_file *file) {
     bool template = strstr(file->name, "templates/") != NULL;
@@ -112,20 +131,20 @@ static bool map_file(const struct walk *w, int fd, size_t size, struct chart_fil
     return file->mapped = true;
 }
 
-static struct error *read_file(const struct walk *w, const char *path, int fd, size_t size, struct chart_file *file) {
-    char *data = arena_alloc(w->arena, size + 1);
-    while (file->len < size) {
-        ssize_t n = read(fd, data + file->len, size - file->len);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return error_wrap(go_path_error("read", path, errno), "error reading %s", file->name);
-        if (n == 0) break;
-        file->len += (size_t)n;
-    }
-    data[file->len] = '\0';
-    size_t mark = mark_length(data, file->len);
+static void set_data(struct chart_file *file, char *data, size_t len) {
+    data[len] = '\0';
+    size_t mark = mark_length(data, len);
     file->data = data + mark;
-    file->len -= mark;
-    return NULL;
+    file->len = len - mark;
+}
+
+/* Reads up to `size` bytes; *len < size: that was all of the file, for files on disks give what they have. */
+static struct error *read_bytes(const struct chart_file *file, const char *path, int fd, char *data, size_t size, size_t *len) {
+    ssize_t n;
+    do n = read(fd, data, size);
+    while (n < 0 && errno == EINTR);
+    *len = (size_t)MAX(n, 0);
+    return n < 0 ? error_wrap(go_path_error("read", path, errno), "error reading %s", file->name) : NULL;
 }
 
 void chart_file_unneeded(const struct chart_file *f) {
@@ -145,17 +164,32 @@ static struct error *irregular(const char *path) {
     return error_new("cannot load irregular file %s as it has file mode type bits set", path);
 }
 
+/* What is in no small file: `start` is its beginning. */
+static struct error *read_large(struct walk *w, const char *path, int fd, size_t start, struct chart_file *file) {
+    struct stat st;
+    if (fstat(fd, &st) != 0) return error_wrap(go_path_error("open", path, errno), "error reading %s", file->name);
+    if (!S_ISREG(st.st_mode)) return irregular(path);
+    if (st.st_size > MAX_FILE) return too_large(path);
+    size_t size = MAX((size_t)st.st_size, start), rest;
+    if (map_file(w, fd, size, file)) return NULL;
+    char *data = arena_alloc(w->arena, size + 1);
+    memcpy(data, w->small, start);
+    TRY(read_bytes(file, path, fd, data + start, size - start, &rest));
+    set_data(file, data, start + rest);
+    return NULL;
+}
+
 static struct error *visit_file(struct walk *w, const struct place *at, const char *name) {
     if (at->type != DT_REG) return irregular(at->path);
-    cleanup_fd int fd = openat(at->dir, at->base, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
-    struct stat st;
-    if (fd < 0 || fstat(fd, &st) != 0) return error_wrap(go_path_error("open", at->path, errno), "error reading %s", name);
-    if (!S_ISREG(st.st_mode)) return irregular(at->path);
-    if (st.st_size > MAX_FILE) return too_large(at->path);
-    w->total += (size_t)st.st_size;
-    if (w->files->count >= MAX_FILES || w->total > max_chart) return error_new("chart %s is too large: more than %d files or 1 GiB", w->top, MAX_FILES);
     struct chart_file file = {.name = name};
-    if (!map_file(w, fd, (size_t)st.st_size, &file)) TRY(read_file(w, at->path, fd, (size_t)st.st_size, &file));
+    cleanup_fd int fd = openat(at->dir, at->base, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+    if (fd < 0) return error_wrap(go_path_error("open", at->path, errno), "error reading %s", name);
+    size_t n;
+    TRY(read_bytes(&file, at->path, fd, w->small, SMALL, &n));
+    if (n == SMALL) TRY(read_large(w, at->path, fd, n, &file));
+    else set_data(&file, memcpy(arena_alloc(w->arena, n + 1), w->small, n), n);
+    w->total += file.len;
+    if (w->files->count >= MAX_FILES || w->total > max_chart) return error_new("chart %s is too large: more than %d files or 1 GiB", w->top, MAX_FILES);
     chart_files_add(w->arena, w->files, file);
     return NULL;
 }

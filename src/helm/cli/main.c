@@ -99,6 +99,7 @@ static void tune_malloc(void) {
 int helm_main(int argc, char **argv) {
     tune_malloc();
     struct helm h = {.program = argv[0], .out = stdout, .err = stderr};
+    h.arena.eager = true; /* most of a short run's page faults */
     helm_settings_init(&h.arena, &h.settings);
     struct error *e = run(&h, argc - 1, argv + 1);
     fflush(h.out);

@@ -208,7 +208,7 @@ static struct error *parse_all(struct template_set *set, const struct engine_opt
 }
 
 static struct error *run_all(struct arena *a, struct go_run *run, const struct units *units, struct engine_files *out) {
-    cleanup_arena struct arena scratch = {0};
+    cleanup_arena struct arena scratch = {.eager = true};
     cleanup_buf struct buf text = {.max = run->max_bytes};
     arena_alloc(&scratch, TREE); /* a reset keeps the first block */
     arena_reset(&scratch);

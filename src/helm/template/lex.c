@@ -10,15 +10,18 @@
 #include <emmintrin.h>
 #endif
 
-#define WORD(word, type) {word, sizeof(word) - 1, type}
+/* The keywords, each at a place of its own that its beginning and its length give. */
+#define PLACE(first, second, len) (((first) + 7 * (second) + (len)) % 32)
+#define WORD(first, second, word, type) [PLACE(first, second, sizeof(word) - 1)] = {word, sizeof(word) - 1, type}
 static const struct {
     char word[9];
     uint8_t len;
-    enum item_type type;
-} keywords[] = {
-    WORD("end", ITEM_END), WORD("else", ITEM_ELSE), WORD("if", ITEM_IF), WORD("with", ITEM_WITH), WORD("range", ITEM_RANGE),
-    WORD("template", ITEM_TEMPLATE), WORD("define", ITEM_DEFINE), WORD("block", ITEM_BLOCK), WORD("break", ITEM_BREAK),
-    WORD("continue", ITEM_CONTINUE), WORD("nil", ITEM_NIL), WORD("true", ITEM_BOOL), WORD("false", ITEM_BOOL),
+    uint8_t type; /* enum item_type */
+} keywords[32] = {
+    WORD('e', 'n', "end", ITEM_END), WORD('e', 'l', "else", ITEM_ELSE), WORD('i', 'f', "if", ITEM_IF), WORD('w', 'i', "with", ITEM_WITH),
+    WORD('r', 'a', "range", ITEM_RANGE), WORD('t', 'e', "template", ITEM_TEMPLATE), WORD('d', 'e', "define", ITEM_DEFINE),
+    WORD('b', 'l', "block", ITEM_BLOCK), WORD('b', 'r', "break", ITEM_BREAK), WORD('c', 'o', "continue", ITEM_CONTINUE),
+    WORD('n', 'i', "nil", ITEM_NIL), WORD('t', 'r', "true", ITEM_BOOL), WORD('f', 'a', "false", ITEM_BOOL),
 };
 
 void lexer_init(struct lexer *l, struct arena *a, const char *text, size_t len) {
@@ -197,17 +200,37 @@ static APART void lex_long_name(struct lexer *l, const char *s, const char *at, 
     make(l, type, s, at, out);
 }
 
+/* Behind the letters, digits and underscores of ASCII at `s`. */
+static inline const char *skip_word(const char *s, const char *end) {
+#ifdef __SSE2__
+    for (; end - s >= 16; s += 16) {
+        const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)s);
+        const __m128i letter = _mm_sub_epi8(_mm_or_si128(bytes, _mm_set1_epi8(0x20)), _mm_set1_epi8('a')); /* 0 to 25 */
+        const __m128i digit = _mm_sub_epi8(bytes, _mm_set1_epi8('0'));                                     /* 0 to 9 */
+        const __m128i word = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(letter, _mm_set1_epi8(25)), letter),
+                                                       _mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8(9)), digit)),
+                                          _mm_cmpeq_epi8(bytes, _mm_set1_epi8('_')));
+        unsigned others = ~(unsigned)_mm_movemask_epi8(word) & 0xFFFF;
+        if (others != 0) return s + __builtin_ctz(others);
+    }
+#endif
+    while (is(*s, LETTER | DECIMAL)) s++;
+    return s;
+}
+
 /* Letters, digits and underscores from `at` on; what goes before them is the item's as well. */
 static inline void lex_name(struct lexer *l, const char *s, const char *at, enum item_type type, struct item *out) {
-    while (is(*at, LETTER | DECIMAL)) at++;
+    at = skip_word(at, l->end);
     if (!is(*at, ENDS_WORD) && !closes(at)) return lex_long_name(l, s, at, type, out);
     make(l, type, s, at, out);
 }
 
 static enum item_type word_type(const char *word, size_t n) {
-    for (size_t i = 0; i < ARRAY_LEN(keywords) && n < sizeof(keywords[0].word); i++)
-        if (keywords[i].word[0] == word[0] && keywords[i].len == n && memcmp(keywords[i].word, word, n) == 0) return keywords[i].type;
-    return ITEM_IDENTIFIER;
+    if (n < 2) return ITEM_IDENTIFIER;
+    size_t place = PLACE((unsigned char)word[0], (unsigned char)word[1], n);
+    if (keywords[place].len != n) return ITEM_IDENTIFIER;
+    while (n > 0 && keywords[place].word[n - 1] == word[n - 1]) n--;
+    return n == 0 ? (enum item_type)keywords[place].type : ITEM_IDENTIFIER;
 }
 
 static void lex_identifier(struct lexer *l, const char *s, struct item *out) {
