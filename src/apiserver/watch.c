@@ -59,6 +59,16 @@ bool apiserver_watch_next(struct apiserver_watch *w, struct store_event *ev, boo
     }
 }
 
+bool watch_view(struct apiserver_watch *w, struct watch_view *out) {
+    *out = (struct watch_view){.resource = w->resource, .prefix = w->filter.prefix};
+    return w->filter.empty && w->filter.name == NULL && feed_position(w->feed, &out->position);
+}
+
+bool watch_skip(struct apiserver_watch *w, uint64_t position) {
+    doc_unref(TAKE(w->scratch));
+    return feed_skip(w->feed, position);
+}
+
 const struct error *apiserver_watch_failure(const struct apiserver_watch *w) { return feed_failure(w->feed); }
 uint64_t apiserver_watch_progress(struct apiserver_watch *w) { return feed_progress(w->feed); }
 

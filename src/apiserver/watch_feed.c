@@ -227,6 +227,23 @@ bool feed_next(struct feed *f, struct store_event *ev, bool *lost) {
     return any;
 }
 
+bool feed_position(struct feed *f, uint64_t *position) {
+    if (f->converts) return false;
+    pthread_mutex_lock(&f->lock);
+    bool known = f->at == f->len && f->failure == NULL && !f->lost;
+    *position = store_watch_position(f->watch);
+    pthread_mutex_unlock(&f->lock);
+    return known;
+}
+
+bool feed_skip(struct feed *f, uint64_t position) {
+    pthread_mutex_lock(&f->lock);
+    items_drop(f);
+    bool more = store_watch_skip(f->watch, position);
+    pthread_mutex_unlock(&f->lock);
+    return more;
+}
+
 const struct error *feed_failure(const struct feed *f) { return f->failure; }
 
 uint64_t feed_progress(struct feed *f) {

@@ -13,6 +13,9 @@ MUST_CHECK struct error *feed_open(struct apiserver *s, const struct resource *r
  * past it or (feed_failure) because an object could not be converted. */
 bool feed_next(struct feed *f, struct store_event *event, bool *lost);
 const struct error *feed_failure(const struct feed *f); /* NULL: none */
+/* As store_watch_position and store_watch_skip; false where a webhook is asked, or while there is something that was read ahead. */
+bool feed_position(struct feed *f, uint64_t *position);
+bool feed_skip(struct feed *f, uint64_t position);
 /* Everything up to this revision has been returned by feed_next; 0 while that cannot be said. */
 uint64_t feed_progress(struct feed *f);
 void feed_close(struct feed *f); /* no wake is running or will come after it returns; not from within one */

@@ -12,8 +12,19 @@
 #define BOOKMARK_EVERY SECONDS(60)
 
 struct batch {
-    size_t len;
+    size_t len, largest; /* largest: bytes of the largest event */
+    bool parted;         /* not all of it is in `bytes`: some has been written already */
     char bytes[BATCH_MAX];
+};
+
+/* What one watch wrote in its turn: the others of its view that were at its position write the same in this round of the loop. */
+struct turn {
+    struct watch_view view;       /* where it began; the resource is held, the prefix lies behind the bytes */
+    enum media_type media;        /* of whole objects, not tables or metadata */
+    uint64_t end;                 /* the position it came to */
+    uint64_t first, last;         /* revisions of its events */
+    size_t len;
+    char bytes[];
 };
 struct watch_stream {
     struct watch_stream *next, *prev;  /* of the server's list */
@@ -67,10 +78,12 @@ static void stream_over(struct watch_stream *w) {
 static void flush(struct watch_stream *w) {
     if (w->batch->len > 0) http_write(w->r->x, w->batch->bytes, w->batch->len, NULL, NULL);
     w->batch->len = 0;
+    w->batch->parted = true;
 }
 
 static void batch_begin(struct watch_stream *w, struct batch *b) {
-    b->len = 0;
+    b->len = b->largest = 0;
+    b->parted = false;
     w->batch = b;
 }
 
@@ -196,27 +209,72 @@ static bool pump_initial(struct watch_stream *w) {
     return true;
 }
 
+/* Another event of the size of those before would not fit into the batch. */
+static bool batch_full(const struct batch *b) { return b->len + b->largest > BATCH_MAX; }
+
 /* What the stream waits for next. */
-static int pump_next(struct watch_stream *w, size_t until, bool *lost) {
+static int pump_next(struct watch_stream *w, size_t until, uint64_t *first, bool *lost) {
     struct store_event ev;
     if (!pump_initial(w)) return CLOGGED;
     while (!w->client_gone) {
-        size_t queued = pending(w);
-        if (queued >= until) return queued >= PENDING_MAX ? CLOGGED : YIELDED;
+        size_t queued = pending(w), before = w->batch->len;
+        if (queued >= until || batch_full(w->batch)) return queued >= PENDING_MAX ? CLOGGED : YIELDED;
         if (!apiserver_watch_next(w->watch, &ev, lost)) return CAUGHT_UP;
         if (ev.revision <= w->after) continue;
         write_event(w, event_names[ev.type], ev.doc);
+        w->batch->largest = MAX(w->batch->largest, w->batch->len - MIN(before, w->batch->len));
         w->sent = ev.revision;
+        if (*first == 0) *first = ev.revision;
     }
     return CLOGGED;
+}
+
+/* ---- turns that many watches have in common ---- */
+
+static void turn_drop(void *p) {
+    struct turn *t = p;
+    resource_release(t->view.resource);
+    free(t);
+}
+
+/* Does the stream show a view as most do: from a place in the store, and whole objects? */
+static bool plain_view(struct watch_stream *w, struct watch_view *out) {
+    return w->initial == NULL && !w->client_gone && w->r->accept.as == AS_IS && watch_view(w->watch, out);
+}
+
+static void turn_share(struct watch_stream *w, const struct watch_view *view, uint64_t first, const struct batch *b) {
+    struct watch_view after;
+    size_t prefix = strlen(view->prefix) + 1;
+    if (b->len == 0 || b->parted || !plain_view(w, &after)) return;
+    struct turn *t = xmalloc(sizeof(*t) + b->len + prefix);
+    *t = (struct turn){.view = *view, .media = w->r->accept.media, .end = after.position, .first = first, .last = w->sent, .len = b->len};
+    memcpy(t->bytes, b->bytes, b->len);
+    t->view.prefix = memcpy(t->bytes + b->len, view->prefix, prefix);
+    resource_hold(t->view.resource);
+    loop_round_share(w->r->x->loop, t, turn_drop);
+}
+
+/* Writes what another watch of this view has just written; false if there is none. */
+static bool turn_repeat(struct watch_stream *w, const struct watch_view *view) {
+    const struct turn *t = loop_round_shared(w->r->x->loop);
+    bool same = t != NULL && t->view.position == view->position && t->view.resource == view->resource && t->media == w->r->accept.media;
+    if (!same || !str_eq(t->view.prefix, view->prefix) || t->first <= MAX(w->from, w->after) || http_pending(w->r->x) + t->len > PENDING_MAX) return false;
+    http_write(w->r->x, t->bytes, t->len, NULL, NULL);
+    w->sent = t->last;
+    w->waits = watch_skip(w->watch, t->end) ? YIELDED : CAUGHT_UP;
+    return true;
 }
 
 /* One batch, then others have their turn. Returns whether the watch has lost events. */
 static bool pump_batch(struct watch_stream *w) {
     struct batch batch;
-    bool lost = false;
+    struct watch_view view;
+    uint64_t first = 0;
+    bool lost = false, plain = plain_view(w, &view);
+    if (plain && turn_repeat(w, &view)) return false;
     batch_begin(w, &batch);
-    w->waits = pump_next(w, MIN(pending(w) + BATCH_MAX, PENDING_MAX), &lost);
+    w->waits = pump_next(w, MIN(pending(w) + BATCH_MAX, PENDING_MAX), &first, &lost);
+    if (plain && !lost) turn_share(w, &view, first, &batch);
     batch_end(w);
     return lost;
 }
@@ -229,7 +287,9 @@ static void wake(void *arg) {
 /* What cannot be converted ends the watch without a word, as upstream's watch cache closes its watchers then. */
 static void pump_events(struct watch_stream *w) {
     if (!pump_batch(w)) {
-        if (w->waits == YIELDED) wake(w);
+        if (w->waits != YIELDED) return;
+        loop_round_full(w->r->x->loop);
+        wake(w);
         return;
     }
     if (apiserver_watch_failure(w->watch)) return stream_over(w);

@@ -23,7 +23,7 @@ void loop_timer_cancel(struct loop_timer *t);                                   
 
 /* Rounds: `run` is called once on the loop's thread after loop_round, however often it was asked for before. All that wait
  * run in one round, and what each writes to streams is sent at once; after a round that took long the loop rests from them
- * as long, at most 20 ms.
+ * as long, at most 20 ms, or a quarter of that where a member says that its turn was full (loop_round_full).
  * Any thread. The memory of a member may be reused when it does not wait, also in its own `run`. */
 struct loop_member {
     struct loop_member *next;
@@ -31,3 +31,8 @@ struct loop_member {
     void (*run)(struct loop_member *m);
 };
 void loop_round(struct loop *l, struct loop_member *m);
+void loop_round_full(struct loop *l); /* on the loop's thread, in a round */
+/* What the members of one round have in common: NULL at first and outside of rounds. What is put there takes the place of what was
+ * there before; `drop` frees it when that happens or the round is over. Loop thread; outside of rounds it is dropped at once. */
+void *loop_round_shared(const struct loop *l);
+void loop_round_share(struct loop *l, void *p, void (*drop)(void *p));

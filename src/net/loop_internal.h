@@ -14,6 +14,10 @@ struct post_list {
 struct loop_rounds {
     _Atomic(struct loop_member *) waiting; /* the newest first */
     bool busy;                             /* a round is under way, or the rest after it */
+    bool running;                          /* a round is under way */
+    bool full;                             /* a member had more to say than it may at once */
+    void *shared;                          /* by its members */
+    void (*drop)(void *shared);
 };
 struct loop {
     uv_loop_t uv;

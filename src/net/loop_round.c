@@ -4,7 +4,8 @@
  *   idle ------> round -> rest, as long as the round took -> round ...
  *
  * Without the rest, a thousand streams of which each has one event cost a thousand system calls for one event; with it
- * the events of a storm gather meanwhile, and each stream is written to once for all of them. */
+ * the events of a storm gather meanwhile, and each stream is written to once for all of them. When they have gathered
+ * already, so that turns are full, a short rest is enough to read and answer in. */
 #include "net/loop_internal.h"
 
 #define SHORT_ROUND MSECONDS(1) /* needs no rest */
@@ -29,18 +30,34 @@ static void run_round(struct loop *l)
 {
     struct loop_rounds *r = &l->rounds;
     int64_t began = clock_monotonic(&clock_real);
-    r->busy = true;
+    r->busy = r->running = true;
     for (struct loop_member *m = take_members(r), *next; m != NULL; m = next) {
         next = m->next;
         atomic_store(&m->waiting, false); /* from here on it may wake again, or be freed by run */
         m->run(m);
         if (l->streams != NULL) stream_pool_flush(l->streams); /* while what it wrote is in the cache */
     }
-    int64_t took = clock_monotonic(&clock_real) - began;
+    loop_round_share(l, NULL, NULL);
+    r->running = false;
+    int64_t took = clock_monotonic(&clock_real) - began, rest = MIN(took, LONGEST_REST);
     if (took < SHORT_ROUND)
         loop_post(l, on_rest_over, l); /* after the sockets */
     else
-        loop_timer_start(l, MIN(took, LONGEST_REST), on_rest_over, l);
+        loop_timer_start(l, r->full ? rest / 4 : rest, on_rest_over, l);
+    r->full = false;
+}
+
+void loop_round_full(struct loop *l) { l->rounds.full = true; }
+
+void *loop_round_shared(const struct loop *l) { return l->rounds.shared; }
+
+void loop_round_share(struct loop *l, void *p, void (*drop)(void *p))
+{
+    struct loop_rounds *r = &l->rounds;
+    if (r->shared != NULL) r->drop(r->shared);
+    r->shared = r->running ? p : NULL;
+    r->drop = drop;
+    if (p != NULL && !r->running) drop(p);
 }
 
 static void on_rest_over(void *arg)

@@ -120,6 +120,10 @@ MUST_CHECK struct error *store_watch_open(struct store *s, struct store_table *t
 /* The next event (its pointers are valid until the next call), or false. `lost` is set when the reader was too slow
  * and the window has moved past it: close the watch and tell the client 410. */
 bool store_watch_next(struct store_watch *w, struct store_event *event, bool *lost);
+/* The place of the next event among its table's. Of two watches that are at the same place, one may skip to where the other is later:
+ * what it skips is what the other has read. Tells whether there is more to read; if not, the watch waits to be woken. */
+uint64_t store_watch_position(const struct store_watch *w);
+bool store_watch_skip(struct store_watch *w, uint64_t position);
 /* Everything up to this revision has been returned by store_watch_next (for bookmarks); only after it returned false. */
 uint64_t store_watch_progress(struct store_watch *w);
 /* No wake call is running or will come after it returns. Not from within `wake`, nor holding a lock that it takes. */

@@ -153,6 +153,23 @@ bool store_watch_next(struct store_watch *w, struct store_event *event, bool *lo
     return true;
 }
 
+uint64_t store_watch_position(const struct store_watch *w) { return w->cursor - (w->len - w->pos); }
+
+bool store_watch_skip(struct store_watch *w, uint64_t position) {
+    struct store_table *t = w->table;
+    for (size_t i = w->pos > 0 ? w->pos - 1 : 0; i < w->len; i++) event_unref(w->events[i]);
+    w->pos = w->len = 0;
+    w->cursor = position;
+    atomic_store(&w->armed, true); /* as in refill */
+    uint64_t delivered = atomic_load(&t->store->delivered);
+    pthread_mutex_lock(&t->lock);
+    bool more = position < t->first || (position < t->next && ring_at(t, position)->revision <= delivered);
+    pthread_mutex_unlock(&t->lock);
+    if (more) atomic_store(&w->armed, false);
+    else w->progress = MAX(w->progress, delivered);
+    return more;
+}
+
 uint64_t store_watch_progress(struct store_watch *w) { return w->progress; }
 
 void store_watch_close(struct store_watch *w) {

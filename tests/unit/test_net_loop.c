@@ -118,6 +118,55 @@ static void a_long_round_is_followed_by_as_long_a_rest(void **state)
     assert_true(slow.least_rest >= MSECONDS(9)); /* timers count whole milliseconds */
 }
 
+static void on_full_turn(struct loop_member *m)
+{
+    struct caller *c = CONTAINER_OF(m, struct caller, member);
+    loop_round_full(c->loop);
+    on_turn(m);
+}
+
+static void full_turns_shorten_the_rest(void **state)
+{
+    (void)state;
+    struct loop *l = loop_new("rounds");
+    struct caller slow = caller_of(l, 9, MSECONDS(20));
+    slow.member.run = on_full_turn;
+    loop_round(l, &slow.member);
+    usleep(600000);
+    loop_stop(l);
+    assert_int_equal(slow.runs, 10);
+    assert_true(slow.least_rest >= MSECONDS(3)); /* a quarter */
+    assert_true(slow.least_rest < MSECONDS(15));
+}
+
+static int drops;
+static void on_drop(void *p) { ++*(int *)p; }
+
+/* The first of a round shares, the second takes its place. */
+static void on_sharing_turn(struct loop_member *m)
+{
+    struct caller *c = CONTAINER_OF(m, struct caller, member);
+    c->runs += loop_round_shared(c->loop) != NULL;
+    loop_round_share(c->loop, &drops, on_drop);
+}
+
+static void what_a_round_shares_goes_with_it(void **state)
+{
+    (void)state;
+    struct loop *l = loop_new("rounds");
+    struct caller a = caller_of(l, 0, 0), b = caller_of(l, 0, 0);
+    a.member.run = b.member.run = on_sharing_turn;
+    drops = 0;
+    loop_post(l, ask_thrice, &a);
+    loop_post(l, ask_thrice, &b);
+    usleep(50000);
+    loop_post(l, ask_thrice, &a);
+    loop_stop(l);
+    assert_int_equal(drops, 3);
+    assert_int_equal(a.runs, 0); /* a begins each round */
+    assert_int_equal(b.runs, 1);
+}
+
 #define ASKERS 4
 
 static void *keep_asking(void *arg)
@@ -278,6 +327,8 @@ int main(void)
         cmocka_unit_test(a_timer_fires_once_on_the_thread_unless_cancelled),
         cmocka_unit_test(a_member_runs_once_a_round_however_often_it_asks),
         cmocka_unit_test(a_long_round_is_followed_by_as_long_a_rest),
+        cmocka_unit_test(full_turns_shorten_the_rest),
+        cmocka_unit_test(what_a_round_shares_goes_with_it),
         cmocka_unit_test(members_are_woken_from_any_thread),
         cmocka_unit_test(a_client_stream_talks_to_a_server_by_address_or_name),
         cmocka_unit_test(a_refused_connection_says_so_in_gos_words),

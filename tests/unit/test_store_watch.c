@@ -64,6 +64,32 @@ static void a_watch_sees_its_table_only_and_makes_progress_with_all(void **state
     store_watch_close(w);
 }
 
+static void a_watch_may_skip_what_another_has_read(void **state) {
+    struct fixture *f = *state;
+    int wakes = 0, other_wakes = 0;
+    struct store_watch *reader = watch(f, 1, &wakes), *follower = watch(f, 1, &other_wakes);
+    for (int i = 0; i < 40; i++) put(f, "a/x", i % 2 ? "odd" : "even"); /* more than is read ahead */
+    assert_int_equal(store_watch_position(reader), store_watch_position(follower));
+    struct store_event e;
+    bool lost;
+    for (int i = 0; i < 10; i++) assert_true(store_watch_next(reader, &e, &lost));
+    assert_true(store_watch_next(follower, &e, &lost));
+    assert_true(store_watch_skip(follower, store_watch_position(reader)));
+    cleanup_free char *rest = read_all(reader), *same = read_all(follower);
+    assert_string_equal(rest, same);
+    put(f, "a/x", "last");
+    assert_int_equal(other_wakes, 1);
+    assert_true(store_watch_next(reader, &e, &lost));
+    assert_false(store_watch_skip(follower, store_watch_position(reader))); /* nothing more: it waits */
+    assert_int_equal(store_watch_progress(follower), e.revision);
+    put(f, "a/y", "1");
+    assert_int_equal(other_wakes, 2);
+    cleanup_free char *news = read_all(follower);
+    assert_string_equal(news, "ADDED a/y=1@43");
+    store_watch_close(reader);
+    store_watch_close(follower);
+}
+
 static void wake_comes_once_after_reading_to_the_end(void **state) {
     struct fixture *f = *state;
     int wakes = 0;
@@ -155,6 +181,7 @@ int main(void) {
         TEST(a_watch_tells_every_change_with_what_was_before),
         TEST(a_watch_begins_after_its_revision),
         TEST(a_watch_sees_its_table_only_and_makes_progress_with_all),
+        TEST(a_watch_may_skip_what_another_has_read),
         TEST(wake_comes_once_after_reading_to_the_end),
         TEST(a_revision_outside_the_window_is_expired),
         TEST(a_slow_watch_is_lost),
