@@ -39,8 +39,8 @@ void cycle_move_pod(struct cycle *c, struct node_info *n, struct pod_info *p, bo
 
 static enum verdict run_filters(struct cycle *c, struct node_result *r) {
     r->reason_count = 0;
-    for (size_t i = 0; i < plugin_count; i++) {
-        if (plugins[i]->filter == NULL || c->skip_filter[i]) continue;
+    for (size_t k = 0; k < c->filter_count; k++) {
+        size_t i = c->filters[k];
         r->verdict = plugins[i]->filter(c, i, r);
         if (r->verdict == FITS) continue;
         r->plugin = plugins[i]->name;
@@ -75,15 +75,28 @@ static size_t enough(size_t nodes) {
 static bool prefilter(struct cycle *c) {
     for (size_t i = 0; i < plugin_count; i++) {
         if (plugins[i]->prefilter != NULL && !plugins[i]->prefilter(c, i)) return false;
+        if (plugins[i]->filter != NULL && !c->skip_filter[i]) c->filters[c->filter_count++] = (uint8_t)i;
     }
     return true;
+}
+
+/* Of the node that will be looked at some nodes later. */
+static void fetch(const struct state *s, size_t at) {
+    enum { AHEAD = 8 };
+    const char *n = (const char *)s->list[at + AHEAD < s->count ? at + AHEAD : at];
+    __builtin_prefetch(n);
+    __builtin_prefetch(n + CACHE_LINE);
 }
 
 static void filter_all(struct cycle *c, struct nominations *nominated, size_t *start) {
     size_t wanted = enough(c->count);
     while (c->looked < c->count && c->found < wanted) {
         struct node_result *r = &c->results[c->looked];
-        *r = (struct node_result){.node = c->state->list[(*start + c->looked++) % c->count]};
+        size_t at = (*start + c->looked++) % c->count;
+        fetch(c->state, at);
+        r->node = c->state->list[at];
+        r->reason_count = 0;
+        r->plugin = NULL;
         if (c->only_nodes != NULL && !str_in(r->node->name, c->only_nodes)) {
             r->verdict = node_refuse(r, UNRESOLVABLE, "node(s) didn't satisfy plugin(s) [NodeAffinity]");
             continue;

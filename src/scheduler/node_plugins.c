@@ -23,13 +23,29 @@ const struct json *untolerated_taint(const struct json *tolerations, const struc
     return NULL;
 }
 
+static bool tolerates_all(const struct json *tolerations) {
+    JSON_EACH(t, tolerations) {
+        if (json_str_is(t, "operator", "Exists") && json_str_or(t, "key", "")[0] == '\0' && json_str_or(t, "effect", "")[0] == '\0') return true;
+    }
+    return false;
+}
+
+static bool prefilter_taints(struct cycle *c, size_t self) {
+    c->skip_filter[self] = tolerates_all(c->pod->tolerations);
+    return true;
+}
+
 static enum verdict filter_taints(struct cycle *c, size_t self UNUSED, struct node_result *r) {
+    if (!r->node->tainted) return FITS;
     const struct json *taint = untolerated_taint(c->pod->tolerations, r->node->taints, false);
     return taint == NULL ? FITS : node_refuse(r, UNRESOLVABLE, "node(s) had untolerated taint(s)");
 }
 
+static bool prescore_taints(struct cycle *c, size_t self UNUSED) { return c->state->discouraged > 0; } /* else all nodes get the same */
+
 static int64_t score_taints(struct cycle *c, size_t self UNUSED, struct node_info *n) {
     int64_t count = 0;
+    if (!n->discouraged) return 0;
     JSON_EACH(taint, n->taints) {
         count += json_str_is(taint, "effect", "PreferNoSchedule") && !taint_tolerated(c->pod->tolerations, taint);
     }
@@ -37,7 +53,7 @@ static int64_t score_taints(struct cycle *c, size_t self UNUSED, struct node_inf
 }
 
 const struct plugin plugin_taint_toleration = {
-    .name = "TaintToleration", .filter = filter_taints, .score = score_taints, .normalize = NORMALIZE_REVERSED, .weight = 3};
+    .name = "TaintToleration", .prefilter = prefilter_taints, .filter = filter_taints, .prescore = prescore_taints, .score = score_taints, .normalize = NORMALIZE_REVERSED, .weight = 3};
 
 /* ---- spec.unschedulable ---- */
 

@@ -13,10 +13,9 @@ enum verdict {
 struct node_result {
     struct node_info *node;
     enum verdict verdict;
+    unsigned reason_count;
+    const char *plugin;               /* that refused, if one has */
     const char *reasons[REASONS_MAX]; /* "Insufficient cpu"; static or in the cycle's arena */
-    size_t reason_count;
-    const char *plugin;               /* that refused */
-    int64_t score;
 };
 
 enum { PLUGINS_MAX = 24 };
@@ -28,7 +27,9 @@ struct cycle {
     struct node_result *results;      /* of the nodes that were looked at; all of them if none fits */
     size_t count, looked, found;      /* nodes there are, results, those that fit */
     void *data[PLUGINS_MAX];          /* what a plugin's prefilter or prescore left for it */
-    bool skip_filter[PLUGINS_MAX], skip_score[PLUGINS_MAX];
+    bool skip_filter[PLUGINS_MAX];
+    uint8_t filters[PLUGINS_MAX];     /* the plugins that filter, when all prefilters have run */
+    size_t filter_count;
     const char *message;              /* of a pod that prefilter has refused altogether */
     const char *message_plugin;
     const char *const *only_nodes;    /* prefilter has narrowed the nodes to these (ends with NULL), or NULL */

@@ -17,7 +17,7 @@ static enum verdict filter_fit(struct cycle *c, size_t self UNUSED, struct node_
     const struct node_info *n = r->node;
     const struct resources *want = &c->pod->requests;
     enum verdict v = FITS;
-    if ((int64_t)n->pod_count + 1 > n->max_pods) {
+    if (n->pod_count >= n->max_pods) {
         node_refuse(r, UNSCHEDULABLE, "Too many pods");
         v = UNSCHEDULABLE;
     }
@@ -44,7 +44,7 @@ const struct plugin plugin_node_resources_fit = {.name = "NodeResourcesFit", .fi
 
 /* ---- balance: how far the fractions in use are apart ---- */
 
-static double fraction(int64_t allocatable, int64_t used) { return allocatable == 0 ? 1 : fmin(1, (double)used / (double)allocatable); }
+static double fraction(int64_t allocatable, int64_t used) { return allocatable == 0 ? 1 : MIN(1, (double)used / (double)allocatable); }
 
 static bool prescore_balance(struct cycle *c, size_t self UNUSED) { return c->pod->requests.cpu + c->pod->requests.memory > 0; }
 

@@ -38,10 +38,14 @@ const char *state_intern(struct state *s, const char *name) {
 
 /* ---- nodes ---- */
 
+_Static_assert(offsetof(struct node_info, name) < NODE_HOT, "what a cycle needs of a node stands in two cache lines");
+
 static struct node_info *node_or_new(struct state *s, const char *name) {
     struct node_info *n = map_get(&s->nodes, name);
     if (n != NULL) return n;
-    n = xcalloc(1, sizeof(*n));
+    n = aligned_alloc(CACHE_LINE, (sizeof(*n) + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1));
+    if (n == NULL) abort();
+    memset(n, 0, sizeof(*n));
     n->name = xstrdup(name);
     map_set(&s->nodes, name, n);
     return n;
@@ -68,7 +72,7 @@ static void read_allocatable(struct state *s, struct node_info *n) {
         if (strcmp(m->key, "cpu") == 0) n->allocatable.cpu = quantity_milli_value(&q);
         else if (strcmp(m->key, "memory") == 0) n->allocatable.memory = quantity_value(&q);
         else if (strcmp(m->key, "ephemeral-storage") == 0) n->allocatable.storage = quantity_value(&q);
-        else if (strcmp(m->key, "pods") == 0) n->max_pods = quantity_value(&q);
+        else if (strcmp(m->key, "pods") == 0) n->max_pods = (size_t)MAX(quantity_value(&q), 0);
         else add_scalar(&n->allocatable, state_intern(s, m->key), quantity_value(&q));
     }
 }
@@ -95,6 +99,17 @@ static void read_images(struct state *s, struct node_info *n) {
     }
 }
 
+static void read_taints(struct state *s, struct node_info *n, const struct json *taints) {
+    s->discouraged -= n->discouraged;
+    n->taints = taints;
+    n->tainted = n->discouraged = false;
+    JSON_EACH(taint, taints) {
+        if (json_str_is(taint, "effect", "PreferNoSchedule")) n->discouraged = true;
+        else n->tainted = true;
+    }
+    s->discouraged += n->discouraged;
+}
+
 static void list_remove(struct state *s, const struct node_info *n) {
     for (size_t i = 0; i < s->count; i++) {
         if (s->list[i] != n) continue;
@@ -114,9 +129,9 @@ void state_set_node(struct state *s, const char *name, struct doc *d) {
     struct doc *old = n->doc;
     n->doc = d ? doc_ref(d) : NULL;
     drop_images(s, n);
+    read_taints(s, n, d != NULL ? json_get(d->root, "spec.taints") : NULL);
     if (d != NULL) {
         n->labels = object_labels(d->root);
-        n->taints = json_get(d->root, "spec.taints");
         n->unschedulable = json_bool(d->root, "spec.unschedulable", false);
         read_allocatable(s, n);
         read_images(s, n);

@@ -44,6 +44,13 @@ static const struct pod_volumes *volumes_of(const struct cycle *c) {
     return NULL;
 }
 
+/* Of what looks at claims only; VolumeBinding's prefilter has run before. */
+static bool prefilter_claims(struct cycle *c, size_t self) {
+    const struct pod_volumes *v = volumes_of(c);
+    c->skip_filter[self] = v == NULL || v->claims.len == 0;
+    return true;
+}
+
 static enum verdict filter_binding(struct cycle *c, size_t self, struct node_result *r) {
     const struct pod_volumes *v = c->data[self];
     cleanup_doc_list struct doc_list taken = {0};
@@ -127,7 +134,7 @@ static enum verdict filter_zone(struct cycle *c, size_t self UNUSED, struct node
     static const char *const keys[] = {"topology.kubernetes.io/zone", "topology.kubernetes.io/region", "failure-domain.beta.kubernetes.io/zone",
                                        "failure-domain.beta.kubernetes.io/region"};
     const struct pod_volumes *v = volumes_of(c);
-    for (size_t i = 0; v != NULL && i < v->claims.len; i++) {
+    for (size_t i = 0; i < v->claims.len; i++) {
         const char *name = json_str(v->claims.items[i]->root, "spec.volumeName");
         cleanup_doc struct doc *pv = name ? cache_get(c->cache, &resource_persistentvolumes, NULL, name) : NULL;
         for (size_t k = 0; pv != NULL && k < ARRAY_LEN(keys); k++) {
@@ -136,7 +143,7 @@ static enum verdict filter_zone(struct cycle *c, size_t self UNUSED, struct node
     }
     return FITS;
 }
-const struct plugin plugin_volume_zone = {.name = "VolumeZone", .filter = filter_zone};
+const struct plugin plugin_volume_zone = {.name = "VolumeZone", .prefilter = prefilter_claims, .filter = filter_zone};
 
 /* ---- attach limits of CSI drivers ---- */
 
@@ -156,8 +163,6 @@ static int64_t count_volumes(struct cycle *c, const struct pod_info *p, const ch
 }
 
 static enum verdict filter_limits(struct cycle *c, size_t self UNUSED, struct node_result *r) {
-    const struct pod_volumes *v = volumes_of(c);
-    if (v == NULL || v->claims.len == 0) return FITS;
     cleanup_doc struct doc *csi = cache_get(c->cache, &resource_storage_csinodes, NULL, r->node->name);
     JSON_EACH(driver, csi ? json_get(csi->root, "spec.drivers") : NULL) {
         const char *name = json_str_or(driver, "name", "");
@@ -168,4 +173,4 @@ static enum verdict filter_limits(struct cycle *c, size_t self UNUSED, struct no
     }
     return FITS;
 }
-const struct plugin plugin_node_volume_limits = {.name = "NodeVolumeLimits", .filter = filter_limits};
+const struct plugin plugin_node_volume_limits = {.name = "NodeVolumeLimits", .prefilter = prefilter_claims, .filter = filter_limits};
