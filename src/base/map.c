@@ -51,29 +51,40 @@ uint64_t hash_bytes(const void *p, size_t n) {
     return mix(h, UINT64_C(0xE7037ED1A0B428DB));
 }
 
+/* Entries stand at their home or behind it, without a gap. They do not go on at the array's start: behind its end there is some more
+ * room, so that removing an entry only moves others to where a visit that goes down has been. */
 static size_t home(const struct map *m, uint64_t hash) { return hash & (m->cap - 1); }
+static size_t length(size_t cap) { return cap + MIN(cap / 4 * 3, 64); } /* the last slot stays empty */
 
 static struct map_slot *find(const struct map *m, const char *key, uint64_t hash) {
     if (m->cap == 0) return NULL;
-    for (size_t i = home(m, hash);; i = (i + 1) & (m->cap - 1)) {
-        struct map_slot *s = &m->slots[i];
-        if (s->key == NULL) return NULL;
+    for (struct map_slot *s = &m->slots[home(m, hash)]; s->key != NULL; s++)
         if (s->hash == hash && strcmp(s->key, key) == 0) return s;
-    }
+    return NULL;
 }
 
-static void place(struct map *m, struct map_slot slot) {
-    size_t i = home(m, slot.hash);
-    while (m->slots[i].key != NULL) i = (i + 1) & (m->cap - 1);
-    m->slots[i] = slot;
+/* False if there is no room behind the slot's home. */
+static bool place(struct map *m, struct map_slot slot) {
+    struct map_slot *s = &m->slots[home(m, slot.hash)], *last = m->slots + length(m->cap) - 1;
+    while (s->key != NULL) s++;
+    if (s == last) return false;
+    *s = slot;
+    return true;
 }
 
-static void resize(struct map *m, size_t cap) {
+static bool move_all(struct map *to, const struct map *from) {
+    for (size_t i = 0; i < length(from->cap); i++)
+        if (from->slots[i].key != NULL && !place(to, from->slots[i])) return false;
+    return true;
+}
+
+static void grow(struct map *m) {
     struct map old = *m;
-    m->cap = cap;
-    m->slots = xcalloc(cap, sizeof(*m->slots));
-    for (size_t i = 0; i < old.cap; i++)
-        if (old.slots[i].key != NULL) place(m, old.slots[i]);
+    for (m->cap = MAX(2 * m->cap, 8);; m->cap *= 2) {
+        m->slots = xcalloc(length(m->cap), sizeof(*m->slots));
+        if (move_all(m, &old)) break;
+        free(m->slots);
+    }
     free(old.slots);
 }
 
@@ -95,8 +106,9 @@ void *map_set(struct map *m, const char *key, void *value) {
         s->value = value;
         return before;
     }
-    if ((m->count + 1) * 4 > m->cap * 3) resize(m, m->cap ? m->cap * 2 : 8);
-    place(m, (struct map_slot){.key = xstrdup(key), .value = value, .hash = hash});
+    struct map_slot slot = {.key = xstrdup(key), .value = value, .hash = hash};
+    if ((m->count + 1) * 4 > m->cap * 3) grow(m);
+    while (!place(m, slot)) grow(m);
     m->count++;
     return NULL;
 }
@@ -106,13 +118,13 @@ void *map_remove(struct map *m, const char *key) {
     if (s == NULL) return NULL;
     void *value = s->value;
     free(s->key);
-    size_t hole = (size_t)(s - m->slots), mask = m->cap - 1;
-    for (size_t i = (hole + 1) & mask; m->slots[i].key != NULL; i = (i + 1) & mask) {
-        if (((i - home(m, m->slots[i].hash)) & mask) < ((i - hole) & mask)) continue;
-        m->slots[hole] = m->slots[i];
-        hole = i;
+    struct map_slot *hole = s;
+    while ((++s)->key != NULL) {
+        if (&m->slots[home(m, s->hash)] > hole) continue;
+        *hole = *s;
+        hole = s;
     }
-    m->slots[hole] = (struct map_slot){0};
+    *hole = (struct map_slot){0};
     m->count--;
     return value;
 }
@@ -132,5 +144,5 @@ static struct map_slot *last_below(const struct map *m, size_t i) {
     return NULL;
 }
 
-struct map_slot *map_first(const struct map *m) { return last_below(m, m->cap); }
+struct map_slot *map_first(const struct map *m) { return last_below(m, m->cap ? length(m->cap) : 0); }
 struct map_slot *map_next(const struct map *m, struct map_slot *s) { return last_below(m, (size_t)(s - m->slots)); }

@@ -232,6 +232,10 @@ void feed_welcome(struct entry *e) {
     }
 }
 
+void feed_told(struct entry *e) {
+    for (struct cache_subscription *s = e->subscriptions; s; s = s->next) atomic_store(&s->told, true);
+}
+
 static void feed_pump(struct entry *e) {
     pthread_mutex_lock(&e->dispatch_lock);
     feed_welcome(e);
@@ -245,6 +249,7 @@ static void feed_pump(struct entry *e) {
                 event.type == STORE_DELETED ? NULL : event.doc);
         if (lost) feed_wake(e);
     }
+    if (e->feed_watch && !lost) feed_told(e);
     pthread_mutex_unlock(&e->dispatch_lock);
 }
 
@@ -297,6 +302,8 @@ struct cache_subscription *cache_subscribe(struct cache *c, const struct resourc
     else remote_feed_wake(e);
     return s;
 }
+
+bool cache_subscription_told(const struct cache_subscription *s) { return atomic_load(&s->told); }
 
 void cache_unsubscribe(struct cache_subscription *s) {
     struct entry *e = s->entry;

@@ -30,6 +30,8 @@ void cache_list_on_node(struct cache *c, const char *node, struct doc_list *out)
  * it must not block: add to a workqueue). `before` is NULL for additions, `after` for deletions; both borrowed. */
 typedef void cache_event_fn(const struct resource *r, struct doc *before, struct doc *after, void *arg);
 struct cache_subscription *cache_subscribe(struct cache *c, const struct resource *r, cache_event_fn *fn, void *arg);
+/* Has it been called for every object that was there when it was subscribed? */
+bool cache_subscription_told(const struct cache_subscription *s);
 void cache_unsubscribe(struct cache_subscription *s); /* no call is running or will come after it returns */
 /* In a simulated cluster (threads off): delivers what is pending on the caller's thread; true if there was anything. */
 bool cache_pump(struct cache *c);

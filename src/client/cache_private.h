@@ -48,6 +48,7 @@ struct cache_subscription {
     cache_event_fn *fn;
     void *arg;
     bool fresh; /* has not heard of the present objects yet */
+    _Atomic bool told; /* has heard of all that were there */
 };
 
 struct entry *entry_get(struct cache *c, const struct resource *r);
@@ -57,6 +58,7 @@ struct cache *cache_new_over(struct client *client, struct store *store);
 void view_change(struct entry *e, const char *key, struct doc *before, struct doc *after); /* e->lock held */
 /* With the dispatch lock held: */
 void feed_welcome(struct entry *e);
+void feed_told(struct entry *e); /* everybody has heard of everything */
 void feed_tell(struct entry *e, const char *key, struct doc *after);
 void feed_replace(struct entry *e, const struct tree_node *now);
 void feed_wake(void *entry);

@@ -79,6 +79,7 @@ static void apply_changes(struct entry *e, struct change *changes) {
         change(e, key_of(&a, c->doc), c->type == WATCH_DELETED ? NULL : c->doc);
         e->remote->revision = c->doc->revision;
     }
+    feed_told(e);
     pthread_mutex_unlock(&e->dispatch_lock);
     drop_changes(changes);
 }
@@ -113,6 +114,7 @@ static void replace_all(struct entry *e, const struct doc_list *items) {
     pthread_mutex_lock(&e->dispatch_lock);
     feed_welcome(e);
     feed_replace(e, now);
+    feed_told(e);
     pthread_mutex_unlock(&e->dispatch_lock);
     tree_unref(now);
 }

@@ -302,10 +302,27 @@ static void wait_for_work(struct scheduler *s) {
     pthread_cond_timedwait(&s->wake, &s->state.lock, &until);
 }
 
+/* A pod that is looked at before all nodes and pods are known would be refused, or come to a node that is full. */
+static bool knows_all(const struct scheduler *s) {
+    bool told = true;
+    for (size_t i = 0; i < s->subscription_count; i++) told = told && cache_subscription_told(s->subscriptions[i]);
+    return told;
+}
+
+/* With the lock, as all of this. Nobody wakes the thread for it, so it looks every few milliseconds until it is so. */
+static void wait_to_know_all(struct scheduler *s) {
+    while (!s->stopping && !knows_all(s)) {
+        int64_t due = clock_monotonic(&clock_real) + MSECONDS(2);
+        struct timespec until = {due / NSEC_PER_SEC, due % NSEC_PER_SEC};
+        pthread_cond_timedwait(&s->wake, &s->state.lock, &until);
+    }
+}
+
 static void *run(void *arg) {
     struct scheduler *s = arg;
     pthread_setname_np(pthread_self(), "sched-cycle");
     lock(s);
+    wait_to_know_all(s);
     while (!s->stopping) {
         struct task *t = next_task(s);
         if (t == NULL) {
@@ -322,7 +339,7 @@ static void *run(void *arg) {
 
 bool scheduler_step(struct scheduler *s) {
     lock(s);
-    struct task *t = next_task(s);
+    struct task *t = knows_all(s) ? next_task(s) : NULL;
     unlock(s);
     if (t != NULL) run_task(t);
     return t != NULL;

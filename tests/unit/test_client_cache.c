@@ -115,13 +115,17 @@ static void subscribers_hear_what_is_there_and_then_changes_in_order(void **stat
     doc_unref(add_pod(s, "a", NULL, NULL));
     struct cache_subscription *first = cache_subscribe(c, &resource_pods, hear, &one);
     assert_heard(&one, ""); /* on the cache's thread only */
+    assert_false(cache_subscription_told(first));
     assert_true(cache_pump(c));
+    assert_true(cache_subscription_told(first));
     assert_heard(&one, "+a ");
     set_node(s, "a", "n1");
     doc_unref(add_pod(s, "b", NULL, NULL));
     assert_no_error(client_delete(&s->base, &resource_pods, "ns", "a", NULL));
     struct cache_subscription *second = cache_subscribe(c, &resource_pods, hear, &two);
+    assert_false(cache_subscription_told(second));
     assert_true(cache_pump(c));
+    assert_true(cache_subscription_told(second));
     assert_heard(&one, "~an1 +b -a ");
     assert_heard(&two, "+a ~an1 +b -a ");
     assert_false(cache_pump(c));
