@@ -45,6 +45,11 @@ static void open_block(struct arena *a, struct arena_block *b) {
     a->end = end_of(b);
 }
 
+void arena_open(struct arena *a, size_t size) {
+    a->blocks = block_new(round_up(size));
+    open_block(a, a->blocks);
+}
+
 void arena_reset(struct arena *a) {
     if (ARENA_EACH_ITS_OWN || a->blocks == NULL) {
         arena_free(a);

@@ -24,7 +24,8 @@ struct arena {
     bool eager;                 /* blocks come with all of their pages: for arenas that fill quickly and live briefly */
 };
 
-/* A zeroed struct arena is ready for use. */
+/* A zeroed struct arena is ready for use; one that is to be small, and kept, is opened with room for `size` bytes. */
+void arena_open(struct arena *a, size_t size);
 void arena_free(struct arena *a);
 /* Frees everything but keeps the first block for reuse. */
 void arena_reset(struct arena *a);

@@ -12,7 +12,7 @@
 #define LOG_COMPONENT "events"
 #include "base/log.h"
 
-enum { MEMORY = 4096, SIMILAR_MAX = 10, SPAM_BURST = 25 };
+enum { MEMORY = 4096, SIMILAR_MAX = 10, SPAM_BURST = 25, WAITING_MAX = 10000, RECORD_SIZE = 1536 - 64 /* most are smaller */ };
 #define SIMILAR_WINDOW SECONDS(600)
 #define SPAM_REFILL SECONDS(300)
 #define SERIES_WINDOW SECONDS(360)
@@ -22,6 +22,7 @@ struct recorder {
     struct client *client;
     char *component, *host;
     struct worker_pool *pool; /* one thread, so events keep their order; NULL: sent at once */
+    _Atomic unsigned waiting; /* records that are on their way; what comes while there are WAITING_MAX is dropped, as client-go does */
     pthread_mutex_t lock;     /* for callers on several threads without a pool */
     struct map similar, counted, spam, series;
     int64_t named;            /* the moment in the name of the last event */
@@ -216,6 +217,7 @@ static void send(void *arg) {
     pthread_mutex_unlock(&rec->lock);
     /* Normal while a namespace is being deleted. */
     if (e) log_debug("event %s of %s/%s is lost: %s", r->reason, r->ns, r->name, e->message);
+    atomic_fetch_sub(&rec->waiting, 1);
     struct arena arena = r->arena; /* the record itself lies in it */
     arena_free(&arena);
 }
@@ -223,7 +225,13 @@ static void send(void *arg) {
 static void record(struct recorder *rec, const struct json *object, const struct json *related, const char *field_path,
                    const char *type,
                    const char *reason, const char *action, const char *fmt, va_list args) {
+    if (atomic_fetch_add(&rec->waiting, 1) >= WAITING_MAX) {
+        atomic_fetch_sub(&rec->waiting, 1);
+        log_debug("event %s of %s is dropped: too many are waiting to be sent", reason, json_str_or(object, "metadata.name", ""));
+        return;
+    }
     struct arena a = {0};
+    arena_open(&a, RECORD_SIZE);
     struct record *r = ARENA_NEW(&a, struct record);
     r->recorder = rec;
     r->time = clock_wall(rec->client->clock);

@@ -160,6 +160,7 @@ static void read_ports(struct pod_info *p) {
 
 struct pod_info *pod_info_new(struct state *s, struct doc *d, const char *node) {
     struct pod_info *p = xcalloc(1, sizeof(*p));
+    arena_open(&p->arena, 224); /* names of the pod and its node: all that most have */
     p->doc = doc_ref(d);
     p->spec = json_member(d->root, "spec");
     p->labels = object_labels(d->root);

@@ -96,11 +96,17 @@ void resource_release(const struct resource *r) {
     if (r && r->owner && atomic_fetch_sub(&r->owner->refs, 1) == 1) r->owner->drop(r->owner);
 }
 
+/* The fields' names, and as managed fields have them ("f:spec"): half of the names in most objects. */
 void schema_init(void) {
-    const char **names = xmalloc(schema_field_count * sizeof(*names));
+    cleanup_arena struct arena a = {0};
+    const char **names = arena_alloc(&a, (2 * schema_field_count + 1) * sizeof(*names));
     size_t n = 0;
-    for (size_t i = 0; i < schema_field_count; i++)
-        if (schema_fields[i].name && !schema_fields[i].no_json) names[n++] = schema_fields[i].name;
+    names[n++] = ".";
+    for (size_t i = 0; i < schema_field_count; i++) {
+        const char *name = schema_fields[i].name;
+        if (name == NULL || schema_fields[i].no_json) continue;
+        names[n++] = name;
+        names[n++] = arena_printf(&a, "f:%s", name);
+    }
     doc_register_names(names, n);
-    free(names);
 }
