@@ -199,13 +199,12 @@ void doc_unref(struct doc *d) {
 const struct doc_bytes *doc_encoded(struct doc *d) {
     struct doc_bytes *bytes = atomic_load_explicit(&d->encoded, memory_order_acquire), *other = NULL;
     if (bytes != NULL) return bytes;
-    struct buf out = {0};
-    buf_add(&out, &(struct doc_bytes){0}, sizeof(*bytes));
+    cleanup_buf struct buf out = {0};
     buf_reserve(&out, d->size);
     json_encode(&out, d->root);
-    size_t len = out.len - sizeof(*bytes);
-    bytes = xrealloc(buf_take(&out), sizeof(*bytes) + len + 1);
-    bytes->len = len;
+    bytes = xmalloc(sizeof(*bytes) + out.len + 1); /* a copy: what a larger block leaves behind it would be of no use */
+    bytes->len = out.len;
+    memcpy(bytes->data, buf_str(&out), out.len + 1);
     if (atomic_compare_exchange_strong(&d->encoded, &other, bytes)) return bytes;
     free(bytes); /* another thread was first */
     return other;
