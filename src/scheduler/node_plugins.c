@@ -53,7 +53,8 @@ static int64_t score_taints(struct cycle *c, size_t self UNUSED, struct node_inf
 }
 
 const struct plugin plugin_taint_toleration = {
-    .name = "TaintToleration", .prefilter = prefilter_taints, .filter = filter_taints, .prescore = prescore_taints, .score = score_taints, .normalize = NORMALIZE_REVERSED, .weight = 3};
+    .name = "TaintToleration", .prefilter = prefilter_taints, .filter = filter_taints, .prescore = prescore_taints, .score = score_taints,
+    .normalize = NORMALIZE_REVERSED, .weight = 3};
 
 /* ---- spec.unschedulable ---- */
 
