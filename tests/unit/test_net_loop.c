@@ -150,6 +150,12 @@ static void on_sharing_turn(struct loop_member *m)
     loop_round_share(c->loop, &drops, on_drop);
 }
 
+static void ask_both(void *arg)
+{
+    struct caller **c = arg;
+    for (int i = 0; i < 2; i++) loop_round(c[i]->loop, &c[i]->member);
+}
+
 static void what_a_round_shares_goes_with_it(void **state)
 {
     (void)state;
@@ -157,8 +163,7 @@ static void what_a_round_shares_goes_with_it(void **state)
     struct caller a = caller_of(l, 0, 0), b = caller_of(l, 0, 0);
     a.member.run = b.member.run = on_sharing_turn;
     drops = 0;
-    loop_post(l, ask_thrice, &a);
-    loop_post(l, ask_thrice, &b);
+    loop_post(l, ask_both, (struct caller *[]){&a, &b});
     usleep(50000);
     loop_post(l, ask_thrice, &a);
     loop_stop(l);
