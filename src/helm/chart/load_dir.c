@@ -170,12 +170,12 @@ static struct error *read_large(struct walk *w, const char *path, int fd, size_t
     if (fstat(fd, &st) != 0) return error_wrap(go_path_error("open", path, errno), "error reading %s", file->name);
     if (!S_ISREG(st.st_mode)) return irregular(path);
     if (st.st_size > MAX_FILE) return too_large(path);
-    size_t size = MAX((size_t)st.st_size, start), rest;
+    size_t size = MAX((size_t)st.st_size, start);
     if (map_file(w, fd, size, file)) return NULL;
     char *data = arena_alloc(w->arena, size + 1);
     memcpy(data, w->small, start);
-    TRY(read_bytes(file, path, fd, data + start, size - start, &rest));
-    set_data(file, data, start + rest);
+    for (size_t n = 1; start < size && n > 0; start += n) TRY(read_bytes(file, path, fd, data + start, size - start, &n));
+    set_data(file, data, start);
     return NULL;
 }
 
